@@ -1,0 +1,134 @@
+"""What the server and a media process say to each other over their socket pair.
+
+Each is one length-prefixed MessagePack value, tagged by class name. Commands flow to the media process, reports
+back; the pair is ordered, so a command is carried out after all those before it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """Base of all commands and reports; the tag is the class name."""
+
+
+class OpenLeg(Message):
+    """Bind an RTP port for a leg. Answered by `LegOpened` or `LegNotOpened`."""
+
+    leg_id: str
+
+
+class ConnectLeg(Message):
+    """What was negotiated. `send` and `receive` follow the SDP direction; repeated after each re-INVITE.
+
+    `payload_type` 0 is PCMU, 8 is PCMA; `dtmf_payload_type` None when telephone-event was not agreed.
+    `silence_timeout_s` ends the call when no RTP arrives for so long (None: never).
+    """
+
+    leg_id: str
+    remote: tuple[str, int]
+    payload_type: int
+    dtmf_payload_type: int | None
+    send: bool
+    receive: bool
+    silence_timeout_s: float | None
+
+
+class PutClip(Message):
+    """Audio to be played later: 8 kHz mono µ-law. Kept until `DropClip`."""
+
+    clip_id: str
+    pcmu: bytes
+
+
+class DropClip(Message):
+    """Forget a clip (those being played finish)."""
+
+    clip_id: str
+
+
+class Play(Message):
+    """Play clips one after another, then report `Played`. Follows whatever is still playing."""
+
+    leg_id: str
+    play_id: int
+    clip_ids: list[str]
+
+
+class StopPlay(Message):
+    """Cut what is playing; each play in the queue reports `Played` with `finished` false."""
+
+    leg_id: str
+
+
+class SendDigits(Message):
+    """Send keypad digits to the peer as RFC 4733 events (or nothing when not negotiated)."""
+
+    leg_id: str
+    digits: str
+
+
+class CloseLeg(Message):
+    """Close the leg's port. Answered by `LegClosed`."""
+
+    leg_id: str
+
+
+class LegOpened(Message):
+    """The leg's RTP port."""
+
+    leg_id: str
+    port: int
+
+
+class LegNotOpened(Message):
+    """No port could be had."""
+
+    leg_id: str
+    reason: str
+
+
+class Played(Message):
+    """A play ended: to its end (`finished`) or cut. `seconds` is what the caller heard."""
+
+    leg_id: str
+    play_id: int
+    finished: bool
+    seconds: float
+
+
+class Digit(Message):
+    """The caller pressed a key: one of 0-9 * # A-D."""
+
+    leg_id: str
+    digit: str
+
+
+class MediaStarted(Message):
+    """The first RTP packet of the leg arrived, from `source` (symmetric RTP answers there)."""
+
+    leg_id: str
+    source: tuple[str, int]
+
+
+class MediaTimedOut(Message):
+    """No RTP for the leg's `silence_timeout_s`."""
+
+    leg_id: str
+
+
+class LegClosed(Message):
+    """The leg's figures: packets and octets each way, lost and late packets, jitter in ms."""
+
+    leg_id: str
+    packets_received: int
+    packets_sent: int
+    packets_lost: int
+    packets_discarded: int
+    jitter_ms: float
+    digits_received: int
+
+
+Command = OpenLeg | ConnectLeg | PutClip | DropClip | Play | StopPlay | SendDigits | CloseLeg
+Report = LegOpened | LegNotOpened | Played | Digit | MediaStarted | MediaTimedOut | LegClosed

@@ -1,0 +1,104 @@
+"""Handoff: giving the caller to someone else, by SIP REFER, INVITE (bridge) or BYE (give-back).
+
+Shapes follow the destinations of `config/handoffs.yaml` and the `handoff` key a customer's function returns.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tieline.model.record import Record
+
+
+class HandoffMethod(StrEnum):
+    """How the caller is given away."""
+
+    REFER = "refer"
+    INVITE = "invite"
+    BYE = "bye"
+
+
+SUPPORTED_METHODS = frozenset({HandoffMethod.BYE})
+"""Methods this release can execute; `tieline apply` and `tieline project check` refuse the others."""
+
+
+class SipHeader(Record):
+    """One custom header as configured: `value` may hold `$variables`."""
+
+    key: str
+    value: str
+
+
+class SipConfig(Record):
+    """How a destination is reached. `phone_number` is the route: SIP URI, name-addr, E.164 or extension."""
+
+    method: HandoffMethod = HandoffMethod.REFER
+    phone_number: str | None = None
+    outbound_endpoint: str | None = None
+    outbound_encryption: str | None = None
+
+
+class Destination(Record):
+    """A named place callers are handed to. Exactly one destination of a project is the default."""
+
+    name: str
+    description: str = ""
+    is_default: bool = False
+    sip_config: SipConfig
+    sip_headers: tuple[SipHeader, ...] = ()
+
+
+class HandoffRequest(Record):
+    """What the agent asked for, before anything is planned or sent.
+
+    `destination` is a destination's name (`"default"` in any case means the default one) or None when the code
+    gave the method itself. `sip_headers` given in code override configured ones of the same name (case ignored).
+    """
+
+    destination: str | None = None
+    method: HandoffMethod | None = None
+    reason: str | None = None
+    utterance: str | None = None
+    route: str | None = None
+    refer_to: str | None = None
+    outbound_caller_id: str | None = None
+    outbound_endpoint: str | None = None
+    sip_headers: dict[str, str] = {}
+
+
+class HandoffPlan(Record):
+    """A request made executable: every header value final and validated, ready for the wire.
+
+    `left_out` names headers that were dropped with the reason (a `$variable` without a value, a refused name).
+    """
+
+    destination: str | None
+    method: HandoffMethod
+    reason: str | None
+    utterance: str | None
+    route: str | None
+    headers: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+class HandoffApi(Record):
+    """Which state keys Get Handoff exposes (`state_keys`), under which names, and where the shared id lives.
+
+    Without `state_keys` the default set is exposed: handoff_to, handoff_reason, contained, destination and
+    `conv.state.handoff`, without the nulls.
+    """
+
+    state_keys: tuple[str, ...] | None = None
+    aliases: dict[str, str] = {}
+    shared_id_state_key: str = "shared_id"
+
+
+class HandoffState(Record):
+    """What Get Handoff answers for one conversation: the exposed keys as stored at the moment of handoff."""
+
+    conversation_id: str
+    shared_id: str | None
+    data: dict[str, Any]
+    saved_at: datetime

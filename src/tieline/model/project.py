@@ -1,0 +1,80 @@
+"""Accounts, projects and the credentials that name them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from tieline.model.handoff import Destination, HandoffApi
+from tieline.model.record import Record
+
+
+class Environment(StrEnum):
+    """The environment a project is served in; `conv.env` shows it."""
+
+    SANDBOX = "sandbox"
+    PRE_RELEASE = "pre-release"
+    LIVE = "live"
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    DNI_RESERVE = "dni:reserve"
+    HANDOFF_READ = "handoff:read"
+    CONVERSATIONS_READ = "conversations:read"
+    CHAT = "chat"
+    EXTERNAL_EVENTS = "external-events"
+    ADMIN = "admin"
+
+
+class Account(Record):
+    """A tenant. `id` (`ws-...`) and `slug` both resolve in URLs."""
+
+    id: str
+    slug: str
+    name: str = ""
+
+
+class Project(Record):
+    """One agent: its folder on disk, environment, numbers, destinations and Get Handoff exposure.
+
+    `numbers` are canonical E.164 numbers or bare extensions that route here without a reservation.
+    `answer_only` makes a project without an agent: calls are answered, held and never spoken to (trunk tests).
+    `handoffs` from the resource file are merged over those of the folder's `config/handoffs.yaml` by name.
+    `fallback_handoff` names the destination used when the agent fails; None means the default destination.
+    """
+
+    id: str
+    slug: str
+    account: str
+    name: str = ""
+    path: str | None = None
+    env: Environment = Environment.LIVE
+    numbers: tuple[str, ...] = ()
+    answer_only: bool = False
+    handoffs: tuple[Destination, ...] = ()
+    fallback_handoff: str | None = None
+    handoff_api: HandoffApi = HandoffApi()
+    secrets: dict[str, str] = {}
+
+
+class ApiKey(Record):
+    """A stored API key: SHA-256 of the key, never the key. `project` None means every project of the account."""
+
+    name: str
+    account: str
+    project: str | None
+    scopes: frozenset[Scope]
+    key_hash: str
+    prefix: str
+    expires_at: datetime | None = None
+
+
+class SipToken(Record):
+    """A token that a trunk sends in its token header to choose the project. Stored as SHA-256."""
+
+    name: str
+    project: str
+    token_hash: str
+    prefix: str

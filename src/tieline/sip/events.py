@@ -1,0 +1,159 @@
+"""What the SIP stack tells its owner: past facts about legs, in the order in which they happened.
+
+A *leg* is our side of one dialog (or of one INVITE that may become one); `leg_id` is ours and unique for the life
+of the stack. Header maps are `Headers`, which keep spelling and order and look names up without regard to case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tieline.sip.message import Headers, Request, Response
+
+
+class Transport(StrEnum):
+    """The transports that we speak."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Where a message came from or goes to. `connection` names the stream for TCP, None for UDP."""
+
+    transport: Transport
+    remote: tuple[str, int]
+    connection: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Bytes to put on the wire of `flow`."""
+
+    data: bytes
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class InviteReceived:
+    """A new call is offered. `request.body` is the SDP offer, empty for a late offer; 100 has been sent."""
+
+    leg_id: int
+    flow: Flow
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class InviteCancelled:
+    """The caller gave up before we answered (CANCEL); 487 has been sent and the leg is over."""
+
+    leg_id: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class AckReceived:
+    """Our 2xx to an INVITE arrived; `body` is the SDP answer when we made the offer."""
+
+    leg_id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteReceived:
+    """The peer renews the session (hold, resume, new address). Owed: `accept_reinvite` or `reject_reinvite`."""
+
+    leg_id: int
+    offer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived:
+    """An in-dialog INFO, already answered 200 (415 when its type is not one we read)."""
+
+    leg_id: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ByeReceived:
+    """The peer ended the call; 200 has been sent."""
+
+    leg_id: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class LegProgress:
+    """A provisional response to our INVITE."""
+
+    leg_id: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered:
+    """A 2xx to our INVITE. Owed: `ack` (done by the stack when the offer was ours)."""
+
+    leg_id: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class LegRefused:
+    """Our INVITE failed: a final response, or 408 / 503 made here for a timeout or a broken transport."""
+
+    leg_id: int
+    status: int
+    response: Response | None
+
+
+@dataclass(frozen=True, slots=True)
+class ByeCompleted:
+    """Our BYE has its final response (`status` 408 when none came)."""
+
+    leg_id: int
+    status: int
+
+
+class LegFailure(StrEnum):
+    """Why the stack itself ended a leg."""
+
+    NO_ACK = "no_ack"
+    TRANSPORT_FAILED = "transport_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LegFailed:
+    """The leg is over by no BYE of the peer's: no ACK came (BYE has been sent) or its transport broke."""
+
+    leg_id: int
+    failure: LegFailure
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsReceived:
+    """An OPTIONS ping, already answered."""
+
+    flow: Flow
+
+
+SipEvent = (
+    InviteReceived
+    | InviteCancelled
+    | AckReceived
+    | ReinviteReceived
+    | InfoReceived
+    | ByeReceived
+    | LegProgress
+    | LegAnswered
+    | LegRefused
+    | ByeCompleted
+    | LegFailed
+    | OptionsReceived
+)

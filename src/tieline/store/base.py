@@ -1,0 +1,194 @@
+"""The store's protocol in the words of the domain. Every engine passes the same contract suite.
+
+Rules that hold for all of them: a write's awaitable completes only after its commit is durable; writes that
+arrive while a commit runs go together into the next one; time is passed in as aware UTC (`now`), and leases are
+compared with it, never swept. Methods raise `tieline.errors` exceptions and nothing of the engine's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from tieline.model.conversation import (
+    Conversation,
+    ConversationClosed,
+    ConversationOpened,
+    Outcome,
+    OutcomeStatus,
+    RefusedCall,
+    Turn,
+)
+from tieline.model.handoff import HandoffState
+from tieline.model.pool import NumberAdmin, NumberState, PoolStats
+from tieline.model.record import Record
+from tieline.model.reservation import BindRequest, BindResult, Reservation, ReserveRequest
+from tieline.model.resources import Resources
+
+
+class PoolNumber(Record):
+    """One number of a pool as an operator sees it."""
+
+    pool: str
+    number: str
+    state: NumberState
+    admin: NumberAdmin
+    suspect: bool
+    epoch: int
+    last_used_at: datetime | None
+    strays: int
+    no_shows: int
+
+
+class HandoffLookup(Record):
+    """The answer to Get Handoff's question: which of the four cases, and the state when there is one."""
+
+    status: OutcomeStatus
+    conversation_id: str | None = None
+    shared_id: str | None = None
+    state: HandoffState | None = None
+
+
+class ConversationFilter(Record):
+    """What to list, newest first. None means any."""
+
+    account: str | None = None
+    project: str | None = None
+    number: str | None = None
+    shared_id: str | None = None
+    sip_call_id: str | None = None
+    before: datetime | None = None
+    limit: int = 50
+
+
+class ReservationStore(Protocol):
+    """Numbers and the reservations on them."""
+
+    async def reserve(self, request: ReserveRequest, pool: str, now: datetime) -> Reservation:
+        """Hold the next number of `pool`. Raises `PoolExhausted`, `IdempotencyMismatch` or `InFlight`."""
+        ...
+
+    async def bind(self, request: BindRequest, now: datetime) -> BindResult:
+        """Attach the call to what is reserved on its number, or say why not. Repeating it gives the same answer."""
+        ...
+
+    async def claim(self, reservation_id: str, epoch: int, now: datetime, *, verified: bool) -> bool:
+        """BOUND -> CLAIMED as the call is answered; the number starts its cool-down. False when fenced off."""
+        ...
+
+    async def unbind(self, reservation_id: str, epoch: int, now: datetime) -> bool:
+        """BOUND -> RESERVED after set-up failed before answer; at least the pool's grace remains."""
+        ...
+
+    async def release(self, reservation_id: str, project: str, now: datetime) -> Reservation:
+        """The client gives a reservation up. Raises `NotFound` or `Conflict` (already bound or claimed)."""
+        ...
+
+    async def reservation(self, reservation_id: str, now: datetime) -> Reservation | None:
+        """One reservation, its state as of `now`."""
+        ...
+
+    async def reservations(
+        self, project: str, now: datetime, *, pool: str | None = None, limit: int = 100
+    ) -> Sequence[Reservation]:
+        """The newest reservations of a project."""
+        ...
+
+    async def pool_stats(self, pool: str, now: datetime) -> PoolStats:
+        """Numbers by state, and counters. Raises `NotFound`."""
+        ...
+
+    async def pool_numbers(
+        self, pool: str, now: datetime, *, limit: int = 1000, offset: int = 0
+    ) -> Sequence[PoolNumber]:
+        """The pool's numbers in order. Raises `NotFound`."""
+        ...
+
+    async def set_number_admin(self, pool: str, number: str, admin: NumberAdmin) -> None:
+        """Drain, disable or reactivate one number. Raises `NotFound`."""
+        ...
+
+
+class ConversationStore(Protocol):
+    """Conversations, outcomes and refused calls."""
+
+    async def open_conversation(self, opened: ConversationOpened) -> None:
+        """Store the start of a call."""
+        ...
+
+    async def mark_answered(self, conversation_id: str, now: datetime) -> None:
+        """The call was answered: from here on an unsettled call owes an outcome."""
+        ...
+
+    async def save_turn(self, conversation_id: str, turn: Turn) -> None:
+        """Append one turn and keep its state."""
+        ...
+
+    async def save_outcome(self, outcome: Outcome) -> None:
+        """Commit what Get Handoff will answer. Idempotent: the first one stands."""
+        ...
+
+    async def close_conversation(self, closed: ConversationClosed) -> None:
+        """The last write of a call. A call without an outcome gets an empty one here."""
+        ...
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        """One conversation, whole."""
+        ...
+
+    async def conversations(self, wanted: ConversationFilter) -> Sequence[Conversation]:
+        """Matching conversations, newest first, without their turns and ladders."""
+        ...
+
+    async def handoff_state(
+        self, account: str, project: str, *, conversation_id: str | None, shared_id: str | None
+    ) -> HandoffLookup:
+        """The outcome by conversation id or shared id (the newest call with it; shared id wins)."""
+        ...
+
+    async def settle_interrupted(self, now: datetime) -> int:
+        """Give every call that was up when the process died its outcome (`interrupted`); returns how many.
+
+        Reservations bound by calls that were never answered go back as `unbind` does.
+        """
+        ...
+
+    async def record_refusal(self, refused: RefusedCall) -> None:
+        """Keep why an INVITE was refused. The oldest beyond a bound are dropped."""
+        ...
+
+    async def refusals(self, *, limit: int = 50) -> Sequence[RefusedCall]:
+        """The newest refused calls."""
+        ...
+
+
+class ResourceStore(Protocol):
+    """What the operator configured."""
+
+    async def resources(self) -> Resources:
+        """All resources as last applied."""
+        ...
+
+    async def apply(self, change: Callable[[Resources], Resources], now: datetime) -> Resources:
+        """Replace the resources by `change(current)` in one transaction.
+
+        A number removed from a pool while reserved keeps its reservation until that ends.
+        """
+        ...
+
+    async def resources_version(self) -> int:
+        """Grows with every apply, by whichever process; a server reloads when it changes."""
+        ...
+
+
+class Store(ReservationStore, ConversationStore, ResourceStore, Protocol):
+    """All of it, with a life cycle."""
+
+    async def open(self, now: datetime) -> None:
+        """Connect and check the schema version. Raises `SchemaTooNew` or `ConfigurationError`."""
+        ...
+
+    async def close(self) -> None:
+        """Finish queued writes and let go."""
+        ...
