@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from tieline.model.record import Record
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+
+class Message(Record, tag=True):
     """Base of all messages; the tag is the class name."""
 
 

@@ -6,9 +6,12 @@ back; the pair is ordered, so a command is carried out after all those before it
 
 from __future__ import annotations
 
+from typing import dataclass_transform
+
 import msgspec
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Message(msgspec.Struct, frozen=True, tag=True):
     """Base of all commands and reports; the tag is the class name."""
 
