@@ -1,0 +1,53 @@
+# Everything a person or CI runs. Logic lives in tools/; each target says what it does in one line.
+# PYTHON names the interpreter for a new .venv (3.11 or later); ONCE=1 makes the demo end by itself;
+# ARGS is passed on to pytest or the benches.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export PYTHON
+
+bin := .venv/bin
+
+.PHONY: help demo test check fix bench docs lock clean .venv-run .venv-dev
+
+help: ## show this list
+	@printf 'Tieline: make targets\n\n'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@printf '\nStart with: make demo\n'
+
+demo: .venv-run ## play the whole path: reserve, call, talk, hand back, read the outcome (ONCE=1 to end by itself)
+	@$(bin)/tieline demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: .venv-dev ## run the checks, then every test tier and the coverage budget (ARGS='-k word' to choose)
+	@tools/debian_packages.sh
+	@$(MAKE) check
+	@tools/run_tests.sh $(ARGS)
+
+check: .venv-dev ## style, types, imports, size budgets, documentation
+	@$(bin)/python tools/check.py
+
+fix: .venv-dev ## repair style and layout where a tool can
+	@$(bin)/ruff check --fix --quiet .
+	@$(bin)/ruff format .
+
+bench: .venv-dev ## measure: reservations, calls, media, memory (ARGS='calls' to choose)
+	@tools/debian_packages.sh
+	@$(bin)/python -m bench $(ARGS)
+
+docs: .venv-dev ## write the generated reference pages anew
+	@$(bin)/python tools/gen_docs.py
+
+lock: .venv-dev ## pin all dependencies anew (ARGS=--upgrade to take newer ones)
+	@$(bin)/python tools/lock.py $(ARGS)
+
+clean: ## remove .venv and what checks and tests leave behind
+	@rm -rf .venv .coverage .coverage.* coverage.json htmlcov .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache
+
+.venv-run:
+	@tools/bootstrap.sh run
+
+.venv-dev:
+	@tools/bootstrap.sh dev

@@ -1,0 +1,28 @@
+"""The habits of the test tree itself: no waiting by the clock outside integration."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+PATIENT = {"time.sleep", "asyncio.sleep", "anyio.sleep", "sleep"}
+MODULES = sorted(
+    path
+    for path in TESTS.rglob("*.py")
+    if path.relative_to(TESTS).parts[0] not in {"integration"} and "projects" not in path.parts
+)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(TESTS)))
+def test_no_sleeps_outside_integration(module: Path) -> None:
+    sleeps = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in PATIENT
+        and [ast.unparse(argument) for argument in node.args] != ["0"]
+    ]
+    assert sleeps == [], "use the test clock, or wait for the event itself"
