@@ -1,0 +1,209 @@
+"""Metrics: one table with closed label sets, exposed in the Prometheus text format.
+
+`METRICS` is what the code, the reference page and the tests read. Every combination of label values is made when
+`Metrics` is made, so counting on a hot path is one dictionary look-up and one addition, and a value outside the
+table is a defect that shows at once instead of a new time series.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import generate_latest
+
+from tieline.model.call import FAULT_OF, Fault, TerminationReason
+from tieline.model.conversation import OutcomeStatus
+from tieline.model.record import Record
+from tieline.model.reservation import BindVerdict
+from tieline.model.trunk import RefusalReason
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+FAST_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+CALL_BUCKETS = (1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+
+
+class MetricKind(StrEnum):
+    """The Prometheus types that we use."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(Record):
+    """One row: `labels` maps each label to all the values it can have."""
+
+    name: str
+    kind: MetricKind
+    help: str
+    labels: Mapping[str, Sequence[str]] = {}
+    buckets: tuple[float, ...] = ()
+
+
+HTTP_ROUTES = (
+    "reserve", "reservation", "pool_stats", "handoff_state", "handoff", "conversations", "health", "metrics", "other",
+)  # fmt: skip
+HTTP_STATUSES = tuple(
+    str(code) for code in (200, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503)
+) + ("other",)
+
+_COUNTER, _GAUGE, _HISTOGRAM = MetricKind.COUNTER, MetricKind.GAUGE, MetricKind.HISTOGRAM
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="tieline_http_requests_total", kind=_COUNTER, help="HTTP requests answered.",
+        labels={"route": HTTP_ROUTES, "status": HTTP_STATUSES},
+    ),
+    Metric(
+        name="tieline_reserve_seconds", kind=_HISTOGRAM, buckets=FAST_BUCKETS,
+        help="Time to reserve a DNI, from the parsed request to the durable commit.",
+    ),
+    Metric(
+        name="tieline_reservations_total", kind=_COUNTER, help="Requests for a DNI by what became of them.",
+        labels={"result": ("made", "replayed", "exhausted", "refused", "failed")},
+    ),
+    Metric(
+        name="tieline_binds_total", kind=_COUNTER, help="Calls to pool numbers by what they found there.",
+        labels={"verdict": tuple(BindVerdict)},
+    ),
+    Metric(
+        name="tieline_handoff_lookups_total", kind=_COUNTER, help="Get Handoff requests by the case answered.",
+        labels={"status": tuple(OutcomeStatus)},
+    ),
+    Metric(name="tieline_calls_active", kind=_GAUGE, help="Calls up at this moment."),
+    Metric(name="tieline_calls_offered_total", kind=_COUNTER, help="INVITEs that asked for a new call."),
+    Metric(name="tieline_calls_answered_total", kind=_COUNTER, help="Calls answered with 200."),
+    Metric(
+        name="tieline_calls_refused_total", kind=_COUNTER, help="INVITEs refused, by reason.",
+        labels={"reason": tuple(RefusalReason)},
+    ),
+    Metric(
+        name="tieline_calls_ended_total", kind=_COUNTER, help="Calls ended, by reason (docs: terminations).",
+        labels={"reason": tuple(TerminationReason)},
+    ),
+    Metric(
+        name="tieline_calls_ended_by_fault_total", kind=_COUNTER, help="Calls ended, by whose doing it was.",
+        labels={"fault": tuple(Fault)},
+    ),
+    Metric(
+        name="tieline_calls_interrupted_total", kind=_COUNTER,
+        help="Calls that were up when the previous process died, settled at start.",
+    ),
+    Metric(
+        name="tieline_call_setup_seconds", kind=_HISTOGRAM, buckets=FAST_BUCKETS,
+        help="From the INVITE to our 200.",
+    ),
+    Metric(
+        name="tieline_call_seconds", kind=_HISTOGRAM, buckets=CALL_BUCKETS, help="From the answer to the end of a call.",
+    ),
+    Metric(
+        name="tieline_sip_messages_total", kind=_COUNTER, help="SIP messages in and out.",
+        labels={"direction": ("in", "out")},
+    ),
+    Metric(
+        name="tieline_sip_dropped_total", kind=_COUNTER, help="SIP input that was dropped without an answer.",
+        labels={"reason": ("malformed", "oversized", "unknown_peer", "stray_response", "stray_ack", "overload")},
+    ),
+    Metric(name="tieline_sip_retransmissions_total", kind=_COUNTER, help="SIP messages that we had to send again."),
+    Metric(
+        name="tieline_rtp_packets_total", kind=_COUNTER, help="RTP packets of ended calls.",
+        labels={"direction": ("in", "out")},
+    ),
+    Metric(
+        name="tieline_rtp_lost_total", kind=_COUNTER, help="RTP packets of ended calls that never arrived or came late.",
+        labels={"cause": ("lost", "discarded")},
+    ),
+    Metric(
+        name="tieline_agent_runs_total", kind=_COUNTER, help="Turns of customers' code, by how they ended.",
+        labels={
+            "kind": ("start", "turn", "end"),
+            "result": ("ok", "raised", "timed_out", "exited", "out_of_memory", "bad_return", "not_loaded"),
+        },
+    ),
+    Metric(
+        name="tieline_agent_run_seconds", kind=_HISTOGRAM, buckets=FAST_BUCKETS, help="Time of one turn of customers' code.",
+        labels={"kind": ("start", "turn", "end")},
+    ),
+    Metric(
+        name="tieline_prompts_total", kind=_COUNTER, help="Prompts asked for, by where the audio came from.",
+        labels={"source": ("cache", "voice", "recording", "failed")},
+    ),
+    Metric(name="tieline_store_commits_total", kind=_COUNTER, help="Transactions committed."),
+    Metric(name="tieline_store_writes_total", kind=_COUNTER, help="Writes carried by those transactions."),
+    Metric(name="tieline_store_ready", kind=_GAUGE, help="1 while the store takes writes."),
+    Metric(name="tieline_draining", kind=_GAUGE, help="1 while the server drains."),
+    Metric(name="tieline_clock_offset_seconds", kind=_GAUGE, help="How far the wall clock was stepped since start."),
+)  # fmt: skip
+"""Every metric there is, besides the standard `process_*` ones."""
+
+
+class Metrics:
+    """The counters of one server; one instance per server, made by the composition root."""
+
+    def __init__(self, *, process: bool = True) -> None:
+        prometheus_client.disable_created_metrics()
+        self.registry = CollectorRegistry()
+        if process:
+            ProcessCollector(registry=self.registry)
+        self._counters: dict[tuple[str, ...], Counter] = {}
+        self._gauges: dict[tuple[str, ...], Gauge] = {}
+        self._histograms: dict[tuple[str, ...], Histogram] = {}
+        for metric in METRICS:
+            self._make(metric)
+
+    def _make(self, metric: Metric) -> None:
+        names = list(metric.labels)
+        family: Counter | Gauge | Histogram
+        if metric.kind is MetricKind.COUNTER:
+            family = Counter(metric.name, metric.help, names, registry=self.registry)
+        elif metric.kind is MetricKind.GAUGE:
+            family = Gauge(metric.name, metric.help, names, registry=self.registry)
+        else:
+            family = Histogram(metric.name, metric.help, names, registry=self.registry, buckets=metric.buckets)
+        for values in itertools.product(*metric.labels.values()):
+            key = (metric.name, *(str(value) for value in values))
+            child = family.labels(*key[1:]) if names else family
+            if isinstance(child, Counter):
+                self._counters[key] = child
+            elif isinstance(child, Gauge):
+                self._gauges[key] = child
+            else:
+                self._histograms[key] = child
+
+    def inc(self, name: str, *labels: str, by: float = 1) -> None:
+        """Add to a counter. `labels` are the values in the order of the table."""
+        self._counters[(name, *labels)].inc(by)
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        self._gauges[(name, *labels)].set(value)
+
+    def observe(self, name: str, value: float, *labels: str) -> None:
+        """Put one value into a histogram."""
+        self._histograms[(name, *labels)].observe(value)
+
+    def count_request(self, route: str, status: int) -> None:
+        """Count one HTTP answer; a status that the table does not list counts as `other`."""
+        key = ("tieline_http_requests_total", route, str(status))
+        counter = self._counters.get(key) or self._counters[("tieline_http_requests_total", route, "other")]
+        counter.inc()
+
+    def count_end(self, reason: TerminationReason) -> None:
+        """Count one ended call, by reason and by fault."""
+        self.inc("tieline_calls_ended_total", reason)
+        self.inc("tieline_calls_ended_by_fault_total", FAULT_OF[reason])
+
+    def value(self, name: str, *labels: str) -> float:
+        """The present value of a counter or gauge, for health pages and tests."""
+        metric = next(row for row in METRICS if row.name == name)
+        found = self.registry.get_sample_value(name, dict(zip(metric.labels, labels, strict=True)))
+        return found or 0.0
+
+    def render(self) -> bytes:
+        """All metrics in the text format, for `GET /metrics`."""
+        return generate_latest(self.registry)
