@@ -51,9 +51,9 @@ def find_failures(report: dict[str, Any], budget: dict[str, Any], root: Path = R
     for name in budget["complete"]:
         folder = f"{PACKAGE}/{name}"
         own = {path: file for path, file in files.items() if path.startswith(folder + "/")}
-        for path in sorted((root / folder).rglob("*.py")):
-            if str(path.relative_to(root)) not in own:
-                yield f"{name}: {path.relative_to(root)} was not measured"
+        for source in sorted((root / folder).rglob("*.py")):
+            if (place := str(source.relative_to(root))) not in own:
+                yield f"{name}: {place} was not measured"
         if any(file["missing_lines"] or file["missing_branches"] for file in own.values()):
             yield f"{name}: {measure([file['summary'] for file in own.values()]):.2f} % (budget 100 %)"
             for path, file in sorted(own.items()):

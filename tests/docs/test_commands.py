@@ -17,7 +17,7 @@ TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_make_targets_exist(page: Path) -> None:
     code = "\n".join(CODE.findall(page.read_text(encoding="utf-8")))
-    asked = {target for target in re.findall(r"\bmake ([a-z]+)\b", code)}
+    asked = set(re.findall(r"\bmake ([a-z]+)\b", code))
     assert asked <= TARGETS
 
 
