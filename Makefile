@@ -29,8 +29,9 @@ check: .venv-dev ## style, types, imports, size budgets, documentation
 	@$(bin)/python tools/check.py
 
 fix: .venv-dev ## repair style and layout where a tool can
-	@$(bin)/ruff check --fix --quiet .
+	@$(bin)/ruff check --fix --exit-zero --silent .
 	@$(bin)/ruff format .
+	@$(bin)/ruff check --quiet .
 
 bench: .venv-dev ## measure: reservations, calls, media, memory (ARGS='calls' to choose)
 	@tools/debian_packages.sh

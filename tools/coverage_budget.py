@@ -26,9 +26,20 @@ def measure(summaries: list[Summary]) -> float:
     return 100.0 * covered / total if total else 100.0
 
 
+def name_ranges(lines: list[int]) -> str:
+    """Name line numbers shortly: 3-5, 9."""
+    ranges: list[list[int]] = []
+    for line in sorted(lines):
+        if ranges and line == ranges[-1][1] + 1:
+            ranges[-1][1] = line
+        else:
+            ranges.append([line, line])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
+
+
 def describe_gaps(path: str, file: dict[str, Any]) -> str:
     """One line on what did not run in a file."""
-    lines = ", ".join(map(str, file["missing_lines"]))
+    lines = name_ranges(file["missing_lines"])
     branches = ", ".join(f"{start}->{'exit' if end < 0 else end}" for start, end in file["missing_branches"])
     gaps = [f"lines {lines}" if lines else "", f"branches {branches}" if branches else ""]
     return f"    {path}: {'; '.join(filter(None, gaps))}"

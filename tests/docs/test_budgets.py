@@ -49,6 +49,10 @@ def test_a_package_whose_name_only_begins_alike_is_not_meant(tmp_path: Path) -> 
     assert list_failures(report, tmp_path) == []
 
 
+def test_gaps_are_named_shortly() -> None:
+    assert coverage_budget.name_ranges([9, 3, 4, 5]) == "3-5, 9"
+
+
 def test_the_overall_figure_counts_branches(tmp_path: Path) -> None:
     report = make_report(cli=make_file([], [[1, 2], [2, 3], [3, 4]]))
     assert list_failures(report, tmp_path)[0] == "overall: 85.00 % (budget 90 %)"
