@@ -82,6 +82,10 @@ class HandoffPlan(Record):
     headers: tuple[tuple[str, str], ...]
     left_out: tuple[tuple[str, str], ...] = ()
 
+    def has_header(self, name: str) -> bool:
+        """Whether a header of this name (case ignored) is among those to be sent."""
+        return any(key.casefold() == name.casefold() for key, _ in self.headers)
+
 
 class HandoffApi(Record):
     """Which state keys Get Handoff exposes (`state_keys`), under which names, and where the shared id lives.

@@ -1,0 +1,134 @@
+"""Look-ups over the configured resources: an immutable index, replaced whole when the resources change."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Sequence
+
+from tieline.model.pool import Pool
+from tieline.model.project import Account, ApiKey, Project, SipToken
+from tieline.model.resources import Resources
+from tieline.model.trunk import Trunk
+
+SHORTEST_SUFFIX = 4
+"""Fewest digits of a short DNIS that may stand for the one pool number that ends with them."""
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Directory:
+    """Every question that routing, authentication and the pool ask of the resources, by hash look-up."""
+
+    def __init__(self, resources: Resources, version: int = 0) -> None:
+        self.resources = resources
+        self.version = version
+        self._accounts = {key: a for a in resources.accounts for key in (a.id, a.slug)}
+        self._projects = {(p.account, key): p for p in resources.projects for key in (p.id, p.slug)}
+        self._projects_by_id = {key: p for p in resources.projects for key in (p.slug, p.id)}
+        self._pools = {pool.name: pool for pool in resources.pools}
+        self._keys = {key.key_hash: key for key in resources.api_keys}
+        self._tokens = {token.token_hash: token for token in resources.sip_tokens}
+        self._pools_of: defaultdict[str, list[Pool]] = defaultdict(list)
+        self._pools_by_number: defaultdict[str, list[Pool]] = defaultdict(list)
+        self._projects_by_number: defaultdict[str, list[Project]] = defaultdict(list)
+        self._suffixes: dict[int, dict[str, str | None]] = {}
+        self._trunks_by_host: dict[str, Trunk | None] = {}
+        self._index()
+
+    @classmethod
+    def empty(cls) -> Directory:
+        """A directory of nothing: every call is refused, every key unknown."""
+        return cls(Resources())
+
+    def _index(self) -> None:
+        for pool in self.resources.pools:
+            self._pools_of[pool.project].append(pool)
+            for number in pool.numbers:
+                self._pools_by_number[number].append(pool)
+        for project in self.resources.projects:
+            for number in project.numbers:
+                self._projects_by_number[number].append(project)
+        networks: list[tuple[_Network, Trunk]] = [
+            (ipaddress.ip_network(block, strict=False), trunk)
+            for trunk in self.resources.trunks
+            for block in trunk.networks
+        ]
+        self._networks = sorted(networks, key=lambda pair: -pair[0].prefixlen)
+
+    def account(self, name: str) -> Account | None:
+        """The account with this id or slug."""
+        return self._accounts.get(name)
+
+    def project(self, name: str, account: str | None = None) -> Project | None:
+        """The project with this id or slug, within `account` (an id) where one is given."""
+        if account is not None:
+            return self._projects.get((account, name))
+        return self._projects_by_id.get(name)
+
+    def projects(self) -> Sequence[Project]:
+        """All projects."""
+        return self.resources.projects
+
+    def pools_of(self, project_id: str) -> Sequence[Pool]:
+        """The project's pools in configured order."""
+        return self._pools_of.get(project_id, ())
+
+    def pool(self, name: str) -> Pool | None:
+        """The pool called `name`."""
+        return self._pools.get(name)
+
+    def pools_by_number(self, number: str) -> list[Pool]:
+        """Pools that hold the canonical `number`."""
+        return list(self._pools_by_number.get(number, ()))
+
+    def pool_number_by_suffix(self, digits: str) -> str | None:
+        """The one pool number that ends with a short DNIS, or None when there is none or more than one."""
+        if len(digits) < SHORTEST_SUFFIX or not digits.isdigit():
+            return None
+        index = self._suffixes.get(len(digits))
+        if index is None:
+            index = {}
+            for number in self._pools_by_number:
+                suffix = number[-len(digits) :]
+                index[suffix] = None if suffix in index else number
+            self._suffixes[len(digits)] = index
+        return index.get(digits)
+
+    def projects_by_number(self, number: str) -> Sequence[Project]:
+        """Projects to which the canonical number or extension routes without a reservation."""
+        return self._projects_by_number.get(number, ())
+
+    def key(self, key_hash: str) -> ApiKey | None:
+        """The API key stored under this SHA-256 (hex)."""
+        return self._keys.get(key_hash)
+
+    def token(self, token_hash: str) -> SipToken | None:
+        """The SIP token stored under this SHA-256 (hex)."""
+        return self._tokens.get(token_hash)
+
+    def trunk(self, name: str) -> Trunk | None:
+        """The trunk called `name`."""
+        return next((t for t in self.resources.trunks if t.name == name), None)
+
+    def trunk_by_host(self, host: str) -> Trunk | None:
+        """The trunk whose networks hold the address, longest prefix first; remembered per address."""
+        try:
+            return self._trunks_by_host[host]
+        except KeyError:
+            pass
+        found = self._match_network(host)
+        if len(self._trunks_by_host) < 65536:  # strangers may come from anywhere: bound what is remembered
+            self._trunks_by_host[host] = found
+        return found
+
+    def _match_network(self, host: str) -> Trunk | None:
+        try:
+            address = ipaddress.ip_address(host.split("%", 1)[0])
+        except ValueError:
+            return None
+        mapped = getattr(address, "ipv4_mapped", None)
+        for network, trunk in self._networks:
+            if address in network or (mapped is not None and mapped in network):
+                return trunk
+        return None

@@ -1,0 +1,77 @@
+"""Waiting for keypad input: the pure collector, driven by digits that arrive and by the loop's timers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tieline.agent.messages import DtmfListen
+from tieline.media.keypad import Completed, KeypadCollector
+
+
+class KeypadListener:
+    """One input at a time: `listen` opens it, digits complete it, `completed` waits for it.
+
+    Digits that arrive while nothing listens are kept (`early`) and open the next input when it listens early.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._collector: KeypadCollector | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._result: asyncio.Future[Completed] | None = None
+        self._early: list[str] = []
+
+    @property
+    def pressed(self) -> bool:
+        """Whether any digit of the open input has arrived."""
+        return bool(self._early) or (self._collector is not None and self._collector.started)
+
+    def press(self, digit: str) -> None:
+        """A key was pressed."""
+        if self._collector is None or self._result is None or self._result.done():
+            self._early.append(digit)
+            return
+        completed = self._collector.press(digit, self._loop.time())
+        self._settle(completed)
+
+    def forget_early(self) -> None:
+        """Drop digits pressed while nothing listened."""
+        self._early.clear()
+
+    async def collect(self, settings: DtmfListen) -> Completed:
+        """Open an input and wait until it is complete or has timed out."""
+        if not settings.early_listening:
+            self._early.clear()
+        self._result = self._loop.create_future()
+        self._collector = KeypadCollector(settings, self._loop.time())
+        early, self._early = self._early, []
+        self._arm()
+        for digit in early:
+            self.press(digit)
+        try:
+            return await self._result
+        finally:
+            self._close()
+
+    def _settle(self, completed: Completed | None) -> None:
+        if completed is not None and self._result is not None and not self._result.done():
+            self._result.set_result(completed)
+            return
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._collector is not None and self._collector.deadline is not None:
+            self._timer = self._loop.call_at(self._collector.deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._collector is not None:
+            self._settle(self._collector.on_deadline(self._loop.time()))
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._collector = self._result = None

@@ -1,0 +1,164 @@
+"""What a call needs of the world, as protocols: the shells implement them, tests stand in for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tieline.agent.messages import Run, RunKind, TurnResult
+from tieline.calls.outcomes import Outcomes
+from tieline.clock import Clock
+from tieline.media.messages import Command, LegClosed, Report
+from tieline.model.call import Termination
+from tieline.model.handoff import Destination
+from tieline.model.reservation import BindResult, BindVerdict
+from tieline.model.trunk import Trunk
+from tieline.sip.stack import TracedMessage
+from tieline.store.base import ConversationStore
+
+Header = tuple[str, str]
+
+
+class SipPort(Protocol):
+    """The verbs of a leg. All act at once; what follows comes back as events."""
+
+    def ring(self, leg_id: int) -> None:
+        """Send 180."""
+        ...
+
+    def answer(self, leg_id: int, sdp: bytes) -> None:
+        """Send 200 with an answer, or with an offer when the INVITE had none."""
+        ...
+
+    def reject(
+        self, leg_id: int, status: int, phrase: str | None = None, headers: Sequence[Header] = ()
+    ) -> None:
+        """Send a final refusal."""
+        ...
+
+    def bye(self, leg_id: int, headers: Sequence[Header] = (), reason: str | None = None) -> None:
+        """End the leg; `reason` is a Reason header value (RFC 3326)."""
+        ...
+
+    def accept_reinvite(self, leg_id: int, sdp: bytes) -> None:
+        """Answer a re-INVITE."""
+        ...
+
+    def reject_reinvite(self, leg_id: int, status: int) -> None:
+        """Refuse a re-INVITE; the session goes on as it was."""
+        ...
+
+    def take_trace(self, leg_id: int) -> list[TracedMessage]:
+        """The leg's messages so far, and an end to keeping them."""
+        ...
+
+
+class MediaPort(Protocol):
+    """The media process, seen from the server."""
+
+    async def open_leg(self, leg_id: str, listener: Callable[[Report], None]) -> int:
+        """Bind an RTP port and send the leg's reports to `listener`. Raises `Unavailable`."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Carry out a command, after all those before it."""
+        ...
+
+
+class PromptPort(Protocol):
+    """Text to audio that the media process holds."""
+
+    async def clips(self, project: str, text: str, language: str | None) -> list[str]:
+        """Clip ids for the text, in playing order."""
+        ...
+
+
+class AgentPort(Protocol):
+    """One project's agent."""
+
+    @property
+    def destinations(self) -> Sequence[Destination]:
+        """Handoff destinations of the project folder."""
+        ...
+
+    async def run(self, run: Run) -> TurnResult:
+        """Run one turn; every failure is in the result, never raised."""
+        ...
+
+
+class BindingPort(Protocol):
+    """What a call does to the reservation on its number."""
+
+    async def bind(
+        self,
+        pool: str,
+        number: str,
+        *,
+        caller: str | None,
+        sip_call_id: str,
+        from_tag: str,
+        conversation_id: str,
+        verified_trunk: bool,
+        forwarded: bool,
+    ) -> BindResult:
+        """INVITE seen."""
+        ...
+
+    async def claim(self, bound: BindResult, *, verified_trunk: bool) -> bool:
+        """Answered."""
+        ...
+
+    async def unbind(self, bound: BindResult) -> None:
+        """Set-up failed before the answer."""
+        ...
+
+
+class CallObserver(Protocol):
+    """Counts what happens to calls."""
+
+    def offered(self) -> None:
+        """An INVITE for a new call arrived."""
+        ...
+
+    def bound(self, verdict: BindVerdict) -> None:
+        """A pool number was called."""
+        ...
+
+    def answered(self, setup_s: float) -> None:
+        """200 was sent, so long after the INVITE."""
+        ...
+
+    def agent_ran(self, kind: RunKind, result: TurnResult) -> None:
+        """A run of customer code is over."""
+        ...
+
+    def ended(self, termination: Termination, talk_s: float, media: LegClosed | None) -> None:
+        """A call is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """The settings that a session reads."""
+
+    function_limit_s: float = 10.0
+    start_limit_s: float = 3.0
+    silence_timeout_s: float | None = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallServices:
+    """Everything a session works with."""
+
+    sip: SipPort
+    media: MediaPort
+    prompts: PromptPort
+    bindings: BindingPort
+    store: ConversationStore
+    outcomes: Outcomes
+    clock: Clock
+    settings: CallSettings
+    media_address: Callable[[Trunk, str], str]
+    """The address to write into SDP for a peer: the trunk's, the server's, or the one that routes to it."""
+    observer: CallObserver

@@ -1,0 +1,226 @@
+"""What is written down about a call: the facts of the INVITE, turns, outcome, ladder."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tieline.agent.messages import ConversationSnapshot, Run, RunKind, TurnResult
+from tieline.calls.routing import Route
+from tieline.clock import Clock
+from tieline.handoff.exposure import expose, shared_id_of
+from tieline.media.messages import LegClosed
+from tieline.model.call import Termination
+from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, Turn
+from tieline.model.handoff import Destination, HandoffPlan, HandoffRequest
+from tieline.model.reservation import BindResult, BindVerdict
+from tieline.sip.events import InviteReceived
+from tieline.sip.stack import TracedMessage
+
+CHANNEL = "sip.polyai"
+"""`conv.channel_type` of calls that came in by SIP; the word that integrations compare with."""
+
+HIDDEN_BODY = "(hidden: keypad input marked as personal data)"
+_INFO_CSEQ = re.compile(r"^CSeq:\s*\d+\s+INFO\s*$", re.MULTILINE | re.IGNORECASE)
+_DIALOG_HEADERS = frozenset(
+    {"via", "content-length", "content-type", "max-forwards", "cseq", "route", "record-route"}
+)
+
+
+class CallRecord:
+    """Gathers one call's facts and makes its records. Times come from `clock` as aware UTC."""
+
+    def __init__(self, call_id: str, route: Route, invite: InviteReceived, clock: Clock) -> None:
+        request = invite.request
+        self._call_id = call_id
+        self._route = route
+        self._invite = invite
+        self._clock = clock
+        self._turns = itertools.count(0)
+        self._metrics: list[dict[str, Any]] = []
+        self.started_at = clock.utc()
+        self.answered_at: datetime | None = None
+        self.sip_call_id = request.call_id
+        self.from_tag = request.from_tag or ""
+        self.bound: BindResult | None = None
+        self.hide_digits = False
+        self.outcome_saved = False
+        self.is_open = False
+        self.peer_bye_headers: dict[str, str] = {}
+        self.sip_headers = joined_headers(request.headers.items())
+        self.shared_id: str | None = self._shared_id_from_header()
+
+    def _shared_id_from_header(self) -> str | None:
+        name = self._route.trunk.shared_id_header
+        return (self._invite.request.headers.get(name) or None) if name else None
+
+    def note_bind(self, bound: BindResult) -> None:
+        """What the reserved number brought; `shared_id` among the attributes is the conversation's."""
+        self.bound = bound
+        shared_id = bound.attributes.get("shared_id")
+        if isinstance(shared_id, str | int) and not isinstance(shared_id, bool) and str(shared_id):
+            self.shared_id = str(shared_id)
+
+    def snapshot(self) -> ConversationSnapshot:
+        """`conv` at the start of the call."""
+        project = self._route.project
+        return ConversationSnapshot(
+            id=self._call_id,
+            account_id=project.account,
+            project_id=project.id,
+            env=project.env.value,
+            channel_type=CHANNEL,
+            sip_headers=self.sip_headers,
+            integration_attributes=self.bound.attributes if self.bound else {},
+            caller_number=self._route.caller,
+            callee_number=self._route.callee,
+        )
+
+    def opened(self) -> ConversationOpened:
+        """The record that starts the conversation."""
+        reservation = self.bound.reservation if self.bound else None
+        self.is_open = True
+        return ConversationOpened(
+            id=self._call_id,
+            account=self._route.project.account,
+            project=self._route.project.id,
+            env=self._route.project.env.value,
+            channel_type=CHANNEL,
+            trunk=self._route.trunk.name,
+            sip_call_id=self.sip_call_id,
+            from_tag=self.from_tag,
+            caller_number=self._route.caller,
+            callee_number=self._route.callee,
+            reservation_id=reservation.id if reservation else None,
+            shared_id=self.shared_id,
+            attributes_json=reservation.attributes_json if reservation else "{}",
+            sip_headers=self.sip_headers,
+            rules=tuple(msgspec.to_builtins(rule) for rule in self._route.rules),
+            late=self.bound is not None and self.bound.verdict is BindVerdict.LATE,
+            started_at=self.started_at,
+        )
+
+    def turn(self, run: Run, result: TurnResult, *, hidden: bool) -> Turn:
+        """One run as a stored turn. Keypad input marked as personal data is left out."""
+        self._metrics.extend(msgspec.to_builtins(metric) for metric in result.metrics)
+        return Turn(
+            index=next(self._turns),
+            at=self._clock.utc(),
+            channel="keypad" if run.kind is RunKind.TURN else run.kind.value,
+            user_input=None if hidden else run.user_input,
+            utterance=" ".join(text for text in result.utterances if text),
+            function_runs=tuple(msgspec.to_builtins(function) for function in result.function_runs),
+            logs=tuple(_log_entry(entry) for entry in msgspec.to_builtins(result.logs)),
+            state_json=msgspec.json.encode(result.conversation.state).decode(),
+        )
+
+    def setup_s(self) -> float:
+        """Seconds from the INVITE until now."""
+        return (self._clock.utc() - self.started_at).total_seconds()
+
+    def talk_s(self) -> float:
+        """Seconds since the answer; 0 for a call that was never answered."""
+        return (self._clock.utc() - self.answered_at).total_seconds() if self.answered_at else 0.0
+
+    def variables(self, conversation: ConversationSnapshot) -> dict[str, Any]:
+        """What `$variables` in headers are filled from."""
+        return {
+            **conversation.state,
+            "caller_number": conversation.caller_number,
+            "callee_number": conversation.callee_number,
+            "conversation_id": self._call_id,
+            "shared_id": self.current_shared_id(conversation),
+        }
+
+    def current_shared_id(self, conversation: ConversationSnapshot) -> str | None:
+        """The shared id as the agent has it now, else as the call brought it."""
+        return shared_id_of(conversation.state, self._route.project.handoff_api, self.shared_id)
+
+    def outcome(self, conversation: ConversationSnapshot, plan: HandoffPlan | None) -> Outcome:
+        """The row that Get Handoff answers from."""
+        return Outcome(
+            conversation_id=self._call_id,
+            shared_id=self.current_shared_id(conversation),
+            handed_off=plan is not None,
+            data=expose(conversation.state, self._route.project.handoff_api, plan),
+            handoff=msgspec.to_builtins(plan) if plan is not None else None,
+            saved_at=self._clock.utc(),
+        )
+
+    def closed(
+        self, termination: Termination, trace: Sequence[TracedMessage], media: LegClosed | None
+    ) -> ConversationClosed:
+        """The record that ends the conversation."""
+        return ConversationClosed(
+            conversation_id=self._call_id,
+            termination=termination,
+            answered_at=self.answered_at,
+            ended_at=self._clock.utc(),
+            ladder=tuple(ladder_entries(trace, hide_digits=self.hide_digits)),
+            media=msgspec.to_builtins(media) if media is not None else None,
+            metrics=tuple(self._metrics),
+            peer_bye_headers=self.peer_bye_headers,
+        )
+
+
+def handoff_request(shape: dict[str, Any]) -> HandoffRequest:
+    """The agent's handoff, from its JSON shape."""
+    return msgspec.convert(shape, HandoffRequest)
+
+
+def merge_destinations(folder: Sequence[Destination], configured: Sequence[Destination]) -> list[Destination]:
+    """A project's destinations: the folder's, with those of the resource file laid over them by name."""
+    merged = {destination.name: destination for destination in (*folder, *configured)}
+    chosen = next((d.name for d in configured if d.is_default), None)
+    if chosen is None:
+        return list(merged.values())
+    return [msgspec.structs.replace(d, is_default=d.name == chosen) for d in merged.values()]
+
+
+def joined_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers as `conv.sip_headers` shows them: first spelling kept, repeated ones joined with a comma."""
+    joined: dict[str, str] = {}
+    spelling: dict[str, str] = {}
+    for name, value in headers:
+        key = spelling.setdefault(name.casefold(), name)
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined
+
+
+def custom_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers of a BYE that say something: all but those of the dialog's own working."""
+    dialog = {"from", "to", "call-id", "contact", *_DIALOG_HEADERS}
+    return {name: value for name, value in joined_headers(headers).items() if name.casefold() not in dialog}
+
+
+def ladder_entries(trace: Sequence[TracedMessage], *, hide_digits: bool) -> Iterable[dict[str, Any]]:
+    """A leg's messages in the shape that `tieline.observe.ladder` draws."""
+    for message in trace:
+        text = message.data.decode("utf-8", "replace")
+        if hide_digits and _is_info(text):
+            text = text.partition("\r\n\r\n")[0] + "\r\n\r\n" + HIDDEN_BODY
+        yield {
+            "at_ms": round((message.at - trace[0].at) * 1000, 1),
+            "direction": message.direction,
+            "peer": f"{message.flow.remote[0]}:{message.flow.remote[1]}",
+            "text": text,
+        }
+
+
+def _is_info(text: str) -> bool:
+    return (
+        text.startswith("INFO ")
+        or re.search(r"^CSeq:\s*\d+\s+INFO\s*$", text, re.MULTILINE | re.IGNORECASE) is not None
+    )
+
+
+def _log_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """A line of the conversation's log; what the code marked as personal data is not stored."""
+    if entry.get("is_pii"):
+        return {**entry, "content": "(hidden: personal data)", "fields": {}}
+    return entry

@@ -1,0 +1,134 @@
+"""All calls that are up: admits or refuses INVITEs, and brings each event to the call that it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+from tieline.calls.admission import Admission
+from tieline.calls.directory import Directory
+from tieline.calls.ports import AgentPort, CallServices
+from tieline.calls.refusals import RefusalLog
+from tieline.calls.routing import Route, route_call
+from tieline.calls.session import CallSession
+from tieline.model.call import CallState, TerminationReason
+from tieline.model.project import Project
+from tieline.model.trunk import Refusal, RefusalReason, RuleResult
+from tieline.observe.logging import get_logger
+from tieline.sip.events import InviteReceived, SipEvent
+
+FindAgent = Callable[[Project], AgentPort | None]
+"""The running agent of a project; None when it could not be loaded."""
+
+
+class CallRegistry:
+    """One per server. `directory` is replaced when the resources change; calls that are up keep their route."""
+
+    def __init__(
+        self, services: CallServices, admission: Admission, refusals: RefusalLog, find_agent: FindAgent
+    ) -> None:
+        self.directory = Directory.empty()
+        self.admission = admission
+        self._services = services
+        self._refusals = refusals
+        self._find_agent = find_agent
+        self._by_leg: dict[int, CallSession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._log = get_logger("calls")
+
+    def on_event(self, event: SipEvent) -> None:
+        """Take one event of the SIP stack."""
+        if isinstance(event, InviteReceived):
+            self._offer(event)
+            return
+        session = self._by_leg.get(getattr(event, "leg_id", -1))
+        if session is not None:
+            session.on_event(event)
+
+    def sessions(self) -> list[CallSession]:
+        """The calls that are up."""
+        return list(self._by_leg.values())
+
+    def _offer(self, invite: InviteReceived) -> None:
+        self._services.observer.offered()
+        decision = route_call(invite.request, invite.flow.remote[0], self.directory)
+        if isinstance(decision, Route):
+            full = self.admission.admit(decision.trunk, self._services.clock.monotonic())
+            if full is None:
+                self._accept(invite, decision)
+                return
+            decision = _after(decision.rules, full)
+        self._refuse(invite, decision)
+
+    def _accept(self, invite: InviteReceived, route: Route) -> None:
+        agent = None if route.project.answer_only else self._find_agent(route.project)
+        if agent is None and not route.project.answer_only:
+            self.admission.leave(route.trunk.name)
+            self._refuse(invite, _no_agent(route))
+            return
+        session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()))
+        self._by_leg[invite.leg_id] = session
+        self._idle.clear()
+        task = asyncio.create_task(self._run(session, invite), name=f"session {session.call_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, session: CallSession, invite: InviteReceived) -> None:
+        try:
+            await session.run()
+            if session.refusal is not None:
+                self._refusals.note(invite, session.refusal, session.route.trunk.name)
+        except Exception:
+            self._log.exception("session failed", call_id=session.call_id)
+        finally:
+            del self._by_leg[invite.leg_id]
+            self.admission.leave(session.route.trunk.name)
+            if not self._by_leg:
+                self._idle.set()
+
+    def _refuse(self, invite: InviteReceived, refusal: Refusal) -> None:
+        headers = [("Retry-After", str(refusal.retry_after_s))] if refusal.retry_after_s else []
+        self._services.sip.reject(invite.leg_id, refusal.status, refusal.phrase, headers)
+        self._services.sip.take_trace(invite.leg_id)
+        trunk = self.directory.trunk_by_host(invite.flow.remote[0])
+        self._refusals.note(invite, refusal, trunk.name if trunk else None)
+
+    async def drain(self, timeout_s: float) -> int:
+        """Take no new calls, let those that are up finish, end the rest after `timeout_s`; returns how many."""
+        self.admission.draining = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+            return 0
+        except TimeoutError:
+            left = [session for session in self.sessions() if session.state is not CallState.ENDED]
+            for session in left:
+                session.interrupt(TerminationReason.DRAINED, "the server is shutting down")
+            if self._tasks:
+                await asyncio.wait(set(self._tasks), timeout=5.0)
+            return len(left)
+
+
+def _after(rules: tuple[RuleResult, ...], refusal: Refusal) -> Refusal:
+    """The refusal with the routing rules that held before it."""
+    return Refusal(
+        status=refusal.status,
+        phrase=refusal.phrase,
+        reason=refusal.reason,
+        rules=(*rules, *refusal.rules),
+        retry_after_s=refusal.retry_after_s,
+    )
+
+
+def _no_agent(route: Route) -> Refusal:
+    detail = f"the agent of project {route.project.slug} is not running; see `tieline project check`"
+    return Refusal(
+        status=503,
+        phrase="Service Unavailable",
+        reason=RefusalReason.AGENT_UNAVAILABLE,
+        rules=(*route.rules, RuleResult(rule="agent", held=False, detail=detail)),
+        retry_after_s=10,
+    )
