@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import cache, lru_cache
 from types import ModuleType
 from urllib.parse import unquote
@@ -22,15 +21,12 @@ MAX_TEXT = 256
 MAX_RANGE = 200_000
 """The most numbers one range may stand for."""
 
-SHORTEST_SUFFIX = 3
-"""A dialled tail of fewer digits than this never names a pool number."""
-
 _CACHED = 16_384
 _E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u00a0\u200b-\u200e]+")
 _RANGE = re.compile(r"(\+[^+]*[0-9][^+]*?)\s*-\s*(\+[^+]*)")
-_URI = re.compile(r"\s*(?:<\s*)?(?:(sips?|tel):)?([^>]*)", re.IGNORECASE)
+_SCHEMES = frozenset({"sip", "sips", "tel"})
 _ANONYMOUS = frozenset(
     {"", "anonymous", "unavailable", "restricted", "private", "unknown", "withheld", "blocked", "asserted"}
 )
@@ -70,7 +66,7 @@ def canonical(raw: str, default_region: str | None = None) -> str | None:
 def _complete(digits: str, region: str | None) -> str | None:
     """Bare digits as E.164: by the region's numbering plan, else as an international number without its `+`."""
     plan = _metadata()
-    attempts = [] if region is None else [(digits, region.upper())]
+    attempts: list[tuple[str, str | None]] = [] if region is None else [(digits, region.upper())]
     if len(digits) >= 11 and not digits.startswith("0"):
         attempts.append(("+" + digits, None))
     for text, home in attempts:
@@ -121,14 +117,15 @@ def _split_address(text: str) -> tuple[str | None, str, str | None]:
     """The user part, the host and the prefix in `phone-context` of an address; user None when there is none."""
     if len(text) > MAX_TEXT:
         return None, "", None
-    start = text.find("<")
-    found = _URI.match(text[start:] if start >= 0 else text)
-    assert found is not None  # every part of the pattern is optional  # noqa: S101
-    scheme, rest = (found[1] or "").lower(), found[2]
+    address = text[text.find("<") + 1 :].partition(">")[0].strip()
+    scheme, colon, rest = address.partition(":")
+    scheme = scheme.strip().lower()
+    if not colon or scheme not in _SCHEMES:
+        scheme, rest = "", address
     user, at, host = rest.rpartition("@")
     if not at:
         user, host = rest, ""
-        if scheme in {"sip", "sips"}:
+        if scheme.startswith("sip"):
             return None, rest.partition(";")[0].lower(), None
     user, *parameters = user.split(";")
     context = None
@@ -161,36 +158,3 @@ def expand(text: str, default_region: str | None = None) -> tuple[str, ...]:
     if count > MAX_RANGE:
         raise InvalidInput(f"the range {first}-{last} has {count} numbers; {MAX_RANGE} are the limit")
     return tuple(f"+{value}" for value in range(int(first), int(last) + 1))
-
-
-class NumberIndex:
-    """Finds the one number that a dialled text means: itself, itself without `+`, or a unique tail of it.
-
-    A tail that fits two numbers names neither. Built once for a set of numbers; tails of a length are indexed
-    when the first of that length is looked up.
-    """
-
-    def __init__(self, numbers: Iterable[str]) -> None:
-        self._numbers = frozenset(numbers)
-        self._by_tail: dict[int, dict[str, str | None]] = {}
-
-    def find(self, number: str) -> str | None:
-        """The number of the set that `number` (canonical or bare digits) stands for, or None."""
-        if number in self._numbers:
-            return number
-        if len(number) < SHORTEST_SUFFIX or not number.isdecimal():
-            return None
-        return self._tails(len(number)).get(number)
-
-    def _tails(self, length: int) -> dict[str, str | None]:
-        """Every tail of `length` digits, with its number, or None where two numbers share it."""
-        tails = self._by_tail.get(length)
-        if tails is None:
-            tails = {}
-            for number in self._numbers:
-                digits = number.lstrip("+")
-                if len(digits) >= length:
-                    tail = digits[-length:]
-                    tails[tail] = None if tail in tails else number
-            self._by_tail[length] = tails
-        return tails

@@ -6,6 +6,7 @@ from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 T = TypeVar("T", int, float)
+"""A time: whole microseconds in a store, seconds in a simulation."""
 
 
 class Rotation(Generic[T]):

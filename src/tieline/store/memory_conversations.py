@@ -1,0 +1,162 @@
+"""Conversations, outcomes and refused calls in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from tieline.errors import NotFound
+from tieline.model.conversation import (
+    Conversation,
+    ConversationClosed,
+    ConversationOpened,
+    Outcome,
+    OutcomeStatus,
+    RefusedCall,
+    Turn,
+)
+from tieline.store.base import ConversationFilter, HandoffLookup
+from tieline.store.records import (
+    KEPT_REFUSALS,
+    call_state,
+    empty_outcome,
+    interrupted,
+    is_wanted,
+    look_up,
+    merge_refusal,
+)
+
+
+class _Call:
+    """What is kept of one call."""
+
+    def __init__(self, opened: ConversationOpened) -> None:
+        self.opened = opened
+        self.shared_id = opened.shared_id
+        self.answered_at: datetime | None = None
+        self.turns: dict[int, Turn] = {}
+        self.outcome: Outcome | None = None
+        self.closed: ConversationClosed | None = None
+
+    def read(self, *, whole: bool) -> Conversation:
+        """The conversation; without turns and ladder unless `whole`."""
+        closed = self.closed
+        if closed is not None and not whole:
+            closed = msgspec.structs.replace(closed, ladder=())
+        return Conversation(
+            opened=self.opened,
+            state=call_state(
+                answered=self.answered_at is not None,
+                talked=bool(self.turns),
+                outcome=self.outcome,
+                closed=closed is not None,
+            ),
+            turns=tuple(self.turns[index] for index in sorted(self.turns)) if whole else (),
+            outcome=self.outcome,
+            closed=closed,
+        )
+
+
+class MemoryConversations:
+    """The `ConversationStore` protocol."""
+
+    _settle_bound: Callable[[Callable[[str | None], bool], datetime], None]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: dict[str, _Call] = {}
+        self._refusals: deque[RefusedCall] = deque(maxlen=KEPT_REFUSALS)
+
+    async def open_conversation(self, opened: ConversationOpened) -> None:
+        """Store the start of a call. The first one stands."""
+        self._calls.setdefault(opened.id, _Call(opened))
+
+    async def mark_answered(self, conversation_id: str, now: datetime) -> None:
+        """The call was answered. Raises `NotFound`."""
+        call = self._call(conversation_id)
+        call.answered_at = call.answered_at or now
+
+    async def save_turn(self, conversation_id: str, turn: Turn) -> None:
+        """Keep one turn; a turn of the same index is replaced. Raises `NotFound`."""
+        self._call(conversation_id).turns[turn.index] = turn
+
+    async def save_outcome(self, outcome: Outcome) -> None:
+        """Keep what Get Handoff will answer; the first one stands. Raises `NotFound`."""
+        call = self._call(outcome.conversation_id)
+        if call.outcome is None:
+            call.outcome = outcome
+            call.shared_id = outcome.shared_id or call.shared_id
+
+    async def close_conversation(self, closed: ConversationClosed) -> None:
+        """The last write of a call; the first one stands. Raises `NotFound`."""
+        self._close(self._call(closed.conversation_id), closed)
+
+    @staticmethod
+    def _close(call: _Call, closed: ConversationClosed) -> None:
+        if call.closed is None:
+            call.closed = closed
+            call.outcome = call.outcome or empty_outcome(call.opened, closed.ended_at)
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        """One conversation, whole."""
+        call = self._calls.get(conversation_id)
+        return None if call is None else call.read(whole=True)
+
+    async def conversations(self, wanted: ConversationFilter) -> Sequence[Conversation]:
+        """Matching conversations, newest first, without their turns and ladders."""
+        found = (
+            (call.opened.started_at, call.opened.id, call.read(whole=False))
+            for call in self._calls.values()
+            if is_wanted(call.read(whole=False), call.shared_id, wanted)
+        )
+        newest = sorted(found, key=lambda item: item[:2], reverse=True)
+        return [conversation for _, _, conversation in newest[: wanted.limit]]
+
+    async def handoff_state(
+        self, account: str, project: str, *, conversation_id: str | None, shared_id: str | None
+    ) -> HandoffLookup:
+        """The outcome by shared id (the newest call with it) or, without one, by conversation id."""
+        candidates = [
+            call
+            for call in self._calls.values()
+            if (call.opened.account, call.opened.project) == (account, project)
+            and (call.opened.id == conversation_id if shared_id is None else call.shared_id == shared_id)
+        ]
+        if not candidates:
+            return HandoffLookup(status=OutcomeStatus.UNKNOWN)
+        call = max(candidates, key=lambda call: (call.opened.started_at, call.opened.id))
+        return look_up(call.opened.id, call.shared_id, call.outcome, closed=call.closed is not None)
+
+    async def settle_interrupted(self, now: datetime) -> int:
+        """Close every call that is up as interrupted, and settle the reservations that calls had bound."""
+        self._settle_bound(self._is_answered, now)
+        up = [call for call in self._calls.values() if call.closed is None]
+        for call in up:
+            self._close(call, interrupted(call.opened.id, call.answered_at, now))
+        return len(up)
+
+    async def record_refusal(self, refused: RefusedCall) -> None:
+        """Keep why an INVITE was refused; repeats within a minute are counted."""
+        for position, last in enumerate(self._refusals):
+            merged = merge_refusal(last, refused)
+            if merged is not None:
+                self._refusals[position] = merged
+                return
+        self._refusals.appendleft(refused)
+
+    async def refusals(self, *, limit: int = 50) -> Sequence[RefusedCall]:
+        """The newest refused calls."""
+        return list(self._refusals)[:limit]
+
+    def _call(self, conversation_id: str) -> _Call:
+        call = self._calls.get(conversation_id)
+        if call is None:
+            raise NotFound("no such conversation", conversation_id=conversation_id)
+        return call
+
+    def _is_answered(self, conversation_id: str | None) -> bool:
+        call = self._calls.get(conversation_id or "")
+        return call is not None and call.answered_at is not None

@@ -1,0 +1,157 @@
+"""Rules about stored records that every engine applies alike."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from tieline.model.call import CallState, Termination, TerminationReason
+from tieline.model.conversation import (
+    Conversation,
+    ConversationClosed,
+    ConversationOpened,
+    Outcome,
+    OutcomeStatus,
+    RefusedCall,
+)
+from tieline.model.handoff import HandoffState
+from tieline.model.lease import (
+    LONG_AGO,
+    BindDecision,
+    NumberLease,
+    is_no_show,
+    is_suspect,
+    number_state,
+    state_at,
+)
+from tieline.model.reservation import BindResult, BindVerdict, Reservation
+from tieline.store.base import ConversationFilter, HandoffLookup, PoolNumber
+
+MERGE_WITHIN = timedelta(minutes=1)
+"""Refusals of one source for one reason within this time of the first are counted, not repeated."""
+
+KEPT_REFUSALS = 1000
+"""How many refused calls are kept."""
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def stamp(at: datetime) -> int:
+    """`at` in whole microseconds since 1970, as it is stored."""
+    return (at - LONG_AGO) // _MICROSECOND
+
+
+def read_stamp(stamp: int) -> datetime:
+    """The aware UTC that `stamp` stands for."""
+    return LONG_AGO + timedelta(microseconds=stamp)
+
+
+def describe_number(pool: str, lease: NumberLease, now: datetime) -> PoolNumber:
+    """One number as an operator sees it."""
+    return PoolNumber(
+        pool=pool,
+        number=lease.number,
+        state=number_state(lease, now),
+        admin=lease.admin,
+        suspect=is_suspect(lease, now),
+        epoch=lease.epoch,
+        last_used_at=lease.last_used_at,
+        strays=lease.strays,
+        no_shows=lease.no_shows + is_no_show(lease, now),
+    )
+
+
+def empty_outcome(opened: ConversationOpened, at: datetime) -> Outcome:
+    """The outcome of a call that ended without one."""
+    return Outcome(
+        conversation_id=opened.id,
+        shared_id=opened.shared_id,
+        handed_off=False,
+        data={},
+        handoff=None,
+        saved_at=at,
+    )
+
+
+def interrupted(conversation_id: str, answered_at: datetime | None, now: datetime) -> ConversationClosed:
+    """How a call is closed that was up when the process died."""
+    return ConversationClosed(
+        conversation_id=conversation_id,
+        termination=Termination.of(TerminationReason.INTERRUPTED, "the server stopped during the call"),
+        answered_at=answered_at,
+        ended_at=now,
+        ladder=(),
+        media=None,
+        metrics=(),
+        peer_bye_headers={},
+    )
+
+
+def call_state(*, answered: bool, talked: bool, outcome: Outcome | None, closed: bool) -> CallState:
+    """The state of a stored call, from what has been stored of it."""
+    if closed:
+        return CallState.ENDED
+    if outcome is not None and outcome.handed_off:
+        return CallState.HANDING_OFF
+    if talked:
+        return CallState.TALKING
+    return CallState.ANSWERED if answered else CallState.OFFERED
+
+
+def look_up(
+    conversation_id: str, shared_id: str | None, outcome: Outcome | None, *, closed: bool
+) -> HandoffLookup:
+    """Get Handoff's answer for a known conversation: its outcome counts from the moment it is stored."""
+    if outcome is None:
+        status = OutcomeStatus.ENDED_WITHOUT_HANDOFF if closed else OutcomeStatus.IN_PROGRESS
+        return HandoffLookup(status=status, conversation_id=conversation_id, shared_id=shared_id)
+    status = OutcomeStatus.ENDED_WITH_HANDOFF if outcome.handed_off else OutcomeStatus.ENDED_WITHOUT_HANDOFF
+    shared_id = outcome.shared_id or shared_id
+    state = HandoffState(
+        conversation_id=conversation_id, shared_id=shared_id, data=outcome.data, saved_at=outcome.saved_at
+    )
+    return HandoffLookup(status=status, conversation_id=conversation_id, shared_id=shared_id, state=state)
+
+
+def is_wanted(conversation: Conversation, shared_id: str | None, wanted: ConversationFilter) -> bool:
+    """Whether a conversation passes the filter. `number` is the caller's or the callee's."""
+    opened = conversation.opened
+    return (
+        wanted.account in {None, opened.account}
+        and wanted.project in {None, opened.project}
+        and wanted.number in {None, opened.caller_number, opened.callee_number}
+        and wanted.shared_id in {None, shared_id}
+        and wanted.sip_call_id in {None, opened.sip_call_id}
+        and (wanted.before is None or opened.started_at < wanted.before)
+    )
+
+
+def merge_refusal(last: RefusedCall | None, refused: RefusedCall) -> RefusedCall | None:
+    """`last` with `refused` counted in, or None when the two are to be kept apart."""
+    if (
+        last is None
+        or (last.source, last.trunk, last.refusal.reason)
+        != (refused.source, refused.trunk, refused.refusal.reason)
+        or refused.at - last.at >= MERGE_WITHIN
+    ):
+        return None
+    return msgspec.structs.replace(last, count=last.count + refused.count)
+
+
+def repeat_bind(held: Reservation, pool: str, number: str, now: datetime) -> BindResult:
+    """The answer to an INVITE whose call already holds a reservation: the same one, on the same number only."""
+    if (held.pool, held.number) != (pool, number):
+        return BindResult(verdict=BindVerdict.SECOND_CALL)
+    return bind_result(BindVerdict.LATE if held.late else BindVerdict.BOUND, held, now)
+
+
+def bind_result(verdict: BindVerdict, reservation: Reservation, now: datetime) -> BindResult:
+    """A verdict that attaches the reservation's attributes."""
+    attributes = msgspec.json.decode(reservation.attributes_json)
+    return BindResult(verdict=verdict, reservation=state_at(reservation, now), attributes=attributes)
+
+
+def plain_result(decision: BindDecision) -> BindResult:
+    """A verdict that attaches nothing."""
+    return BindResult(verdict=decision.verdict)

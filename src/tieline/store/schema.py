@@ -1,0 +1,192 @@
+"""The schema, declared once for every SQL engine. Times are integers: microseconds since 1970, UTC.
+
+`numbers` is the table the speed of reservations hangs on: the partial index `numbers_in_turn` holds exactly the
+numbers that may be handed out, in the order in which they are. `reservations` is kept by its time-ordered id, so
+that new rows go to the end of the table; its index (epoch, number) grows at the end too, because numbers rotate.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("boot_id", Text, nullable=False),
+    Column("boot_time", Integer, nullable=False),
+    Column("utc", Integer, nullable=False),
+    CheckConstraint("id = 1", name="clock_has_one_row"),
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+resources_version = Table(
+    "resources_version",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("applied_at", Integer, nullable=False),
+    CheckConstraint("id = 1", name="resources_version_has_one_row"),
+)
+
+pools = Table(
+    "pools",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("position", Integer, nullable=False),
+    Column("member", Integer, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("reserved", Integer, nullable=False, server_default="0"),
+    Column("claimed", Integer, nullable=False, server_default="0"),
+    Column("expired", Integer, nullable=False, server_default="0"),
+    Column("released", Integer, nullable=False, server_default="0"),
+    Column("refused", Integer, nullable=False, server_default="0"),
+    Column("late", Integer, nullable=False, server_default="0"),
+    Column("stray", Integer, nullable=False, server_default="0"),
+)
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("pool_id", Integer, ForeignKey("pools.id"), nullable=False),
+    Column("number", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("member", Integer, nullable=False, server_default="1"),
+    Column("admin", Integer, nullable=False, server_default="0"),
+    Column("phase", Integer, nullable=False, server_default="0"),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("expires_at", Integer, nullable=False, server_default="0"),
+    Column("free_at", Integer, nullable=False, server_default="0"),
+    Column("released", Integer, nullable=False, server_default="0"),
+    Column("last_used_at", Integer),
+    Column("strays", Integer, nullable=False, server_default="0"),
+    Column("recent_strays", Integer, nullable=False, server_default="0"),
+    Column("no_shows", Integer, nullable=False, server_default="0"),
+    Column("no_show_rate", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("pool_id", "number", name="numbers_once_a_pool"),
+)
+Index(
+    "numbers_in_turn",
+    numbers.c.pool_id,
+    numbers.c.phase,
+    numbers.c.free_at,
+    sqlite_where=text("member = 1 AND admin = 0"),
+)
+Index("numbers_removed", numbers.c.number, sqlite_where=text("member = 0"))
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("number_id", Integer, ForeignKey("numbers.id"), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("reserved_at", Integer, nullable=False),
+    Column("expires_at", Integer, nullable=False),
+    Column("expected_caller", Text),
+    Column("caller_policy", Integer, nullable=False),
+    Column("idempotency_key", Text),
+    Column("body_hash", Text),
+    Column("sip_call_id", Text),
+    Column("from_tag", Text),
+    Column("conversation_id", Text),
+    Column("late", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("id"),
+    sqlite_with_rowid=False,
+)
+Index("reservations_by_epoch", reservations.c.epoch, reservations.c.number_id, unique=True)
+Index("reservations_by_project", reservations.c.project, reservations.c.id)
+Index(
+    "reservations_by_key",
+    reservations.c.project,
+    reservations.c.idempotency_key,
+    unique=True,
+    sqlite_where=text("idempotency_key IS NOT NULL"),
+)
+Index(
+    "reservations_by_call",
+    reservations.c.sip_call_id,
+    reservations.c.from_tag,
+    sqlite_where=text("sip_call_id IS NOT NULL"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("started_at", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("caller", Text),
+    Column("callee", Text),
+    Column("sip_call_id", Text),
+    Column("shared_id", Text),
+    Column("opened", Text, nullable=False),
+    Column("answered_at", Integer),
+    Column("closed", Text),
+    Column("ladder", LargeBinary),
+)
+Index("conversations_by_start", conversations.c.started_at)
+Index("conversations_by_project", conversations.c.project, conversations.c.started_at)
+Index(
+    "conversations_by_shared_id",
+    conversations.c.shared_id,
+    conversations.c.started_at,
+    sqlite_where=text("shared_id IS NOT NULL"),
+)
+Index("conversations_by_sip_call_id", conversations.c.sip_call_id)
+Index("conversations_open", conversations.c.id, sqlite_where=text("closed IS NULL"))
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("conversation_id", Text, ForeignKey("conversations.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("conversation_id", "position"),
+    sqlite_with_rowid=False,
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("conversation_id", Text, ForeignKey("conversations.id"), primary_key=True),
+    Column("handed_off", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
