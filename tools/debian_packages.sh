@@ -19,12 +19,12 @@ if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     printf -- '-- installing Debian packages: %s\n' "${missing[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
-    if apt-get update -qq >/dev/null &&
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
-        exit 0
-    fi
-    printf -- '-- apt-get could not install them; its message is above\n' >&2
+    apt-get update -qq >/dev/null &&
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+        printf -- '-- apt-get could not install them; its message is above\n' >&2
+    hash -r
     mapfile -t missing < <(list_missing)
+    if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
 fi
 
 if [ "${CI:-}" = true ]; then
