@@ -63,13 +63,16 @@ class ServerSettings(Record):
     """The server as a whole."""
 
     public_url: Annotated[
-        str | None, _about("Base URL under which clients reach the HTTP API; shown in OpenAPI and by the demo.")
+        str | None,
+        _about("Base URL under which clients reach the HTTP API; shown in OpenAPI and by the demo."),
     ] = None
     default_region: Annotated[
         Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None,
         _about("ISO 3166 country that completes national phone numbers where a trunk names none."),
     ] = None
-    max_calls: Annotated[_Count, _about("Calls at one time; further ones get 503 with Retry-After.", "calls")] = 250
+    max_calls: Annotated[
+        _Count, _about("Calls at one time; further ones get 503 with Retry-After.", "calls")
+    ] = 250
     drain_timeout_s: Annotated[
         _NotNegative, _about("How long running calls may finish after SIGTERM before they are ended.", "s")
     ] = 30.0
@@ -96,13 +99,19 @@ class HttpSettings(Record):
 class SipSettings(Record):
     """SIP: where we listen, and the address we write into Via and Contact."""
 
-    udp_host: Annotated[str, _about("Address that SIP over UDP is bound to; empty turns UDP off.")] = "0.0.0.0"
+    udp_host: Annotated[str, _about("Address that SIP over UDP is bound to; empty turns UDP off.")] = (
+        "0.0.0.0"
+    )
     udp_port: Annotated[_Port, _about("Port of SIP over UDP; 0 takes a free one.")] = 5060
-    tcp_host: Annotated[str, _about("Address that SIP over TCP is bound to; empty turns TCP off.")] = "0.0.0.0"
+    tcp_host: Annotated[str, _about("Address that SIP over TCP is bound to; empty turns TCP off.")] = (
+        "0.0.0.0"
+    )
     tcp_port: Annotated[_Port, _about("Port of SIP over TCP; 0 takes a free one.")] = 5060
     advertised_host: Annotated[
         str | None,
-        _about("Address or name that peers are told to reach us by; without it, the bound or routed address."),
+        _about(
+            "Address or name that peers are told to reach us by; without it, the bound or routed address."
+        ),
     ] = None
     advertised_port: Annotated[
         _Port | None, _about("Port that peers are told to reach us by; without it, the bound port.")
@@ -140,7 +149,9 @@ class RtpSettings(Record):
 class StoreSettings(Record):
     """Where reservations, conversations and resources are kept."""
 
-    path: Annotated[str, _about("The SQLite database file; `:memory:` keeps nothing (tests only).")] = "tieline.db"
+    path: Annotated[str, _about("The SQLite database file; `:memory:` keeps nothing (tests only).")] = (
+        "tieline.db"
+    )
     idempotency_retention_s: Annotated[
         _Positive, _about("How long an `Idempotency-Key` is remembered.", "s")
     ] = 86400.0
@@ -165,7 +176,9 @@ class AgentSettings(Record):
 class VoiceSettings(Record):
     """The offline voice that speaks prompts."""
 
-    name: Annotated[str, _about("eSpeak NG voice variant, for example `f2`; empty takes the language's own.")] = ""
+    name: Annotated[
+        str, _about("eSpeak NG voice variant, for example `f2`; empty takes the language's own.")
+    ] = ""
     language: Annotated[str, _about("Language of prompts, as eSpeak NG names it.")] = "en-us"
 
 
@@ -309,7 +322,8 @@ def load_settings(
         except ValueError as error:
             faults.append(msgspec.structs.replace(place, message=f"{key}: {error}"))
     settings = Settings(
-        source=file, **{name: SECTIONS[name](**fields) for name, fields in sections.items()}  # type: ignore[arg-type]
+        source=file,
+        **{name: SECTIONS[name](**fields) for name, fields in sections.items()},  # type: ignore[arg-type]
     )
     if not faults:
         places = {key: place for key, (_, place) in values.items()}
@@ -352,7 +366,11 @@ def _from_file(file: Path, faults: list[_Fault]) -> dict[str, tuple[Any, _Fault]
     for section, content in document.items():
         if section not in SECTIONS or not isinstance(content, dict):
             place = _place(name, text, section, None)
-            known = f"[{section}] must be a table" if section in SECTIONS else _unknown(section, SECTIONS, "section")
+            known = (
+                f"[{section}] must be a table"
+                if section in SECTIONS
+                else _unknown(section, SECTIONS, "section")
+            )
             faults.append(msgspec.structs.replace(place, message=known))
             continue
         names = [field.name for field in msgspec.structs.fields(SECTIONS[section])]

@@ -20,7 +20,16 @@ COLUMN = 34
 MARGIN = 12
 
 SHOWN_HEADERS = frozenset(
-    {"reason", "user-to-user", "refer-to", "referred-by", "retry-after", "warning", "diversion", "p-asserted-identity"}
+    {
+        "reason",
+        "user-to-user",
+        "refer-to",
+        "referred-by",
+        "retry-after",
+        "warning",
+        "diversion",
+        "p-asserted-identity",
+    }
 )
 """Standard headers that are shown beside the custom ones."""
 
@@ -77,7 +86,9 @@ def _label(first_line: str, headers: Sequence[tuple[str, str]]) -> str:
     """`INVITE`, `200 OK (INVITE)`: the method, or the answer with the method it answers."""
     if not first_line.startswith("SIP/2.0 "):
         return first_line.split(" ", 1)[0] or "(empty)"
-    method = next((value.split()[-1] for name, value in headers if name.lower() == "cseq" and value.split()), "")
+    method = next(
+        (value.split()[-1] for name, value in headers if name.lower() == "cseq" and value.split()), ""
+    )
     answer = first_line[8:].strip()
     return f"{answer} ({method})" if method else answer
 
@@ -90,7 +101,11 @@ class Ladder:
     """
 
     def __init__(
-        self, entries: Iterable[Mapping[str, Any]], *, redact: bool = False, secret_headers: Iterable[str] = ()
+        self,
+        entries: Iterable[Mapping[str, Any]],
+        *,
+        redact: bool = False,
+        secret_headers: Iterable[str] = (),
     ) -> None:
         self.messages = tuple(parse_entry(entry) for entry in entries)
         self._redact = redact

@@ -1,0 +1,147 @@
+"""The HTTP API as one ASGI application.
+
+The busiest paths are found by exact path and run on bare ASGI; all others go through FastAPI. Both come from the
+table in `tieline.http.routes`, from which the OpenAPI document is made too.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tieline.errors import TielineError
+from tieline.http import errors
+from tieline.http.conversations import ConversationRoutes
+from tieline.http.errors import HttpError
+from tieline.http.exchange import ClientLeft, Receive, Scope, Send, correlation_id
+from tieline.http.handoff_state import GetHandoff
+from tieline.http.health import LIVE_PATH, HealthRoutes, Live
+from tieline.http.openapi import openapi_document
+from tieline.http.reservations import ReservationRoutes
+from tieline.http.reserve_dni import PATH as RESERVE_PATH
+from tieline.http.reserve_dni import ReserveDni
+from tieline.http.routes import ROUTES, Route
+from tieline.http.schemas import HandoffError
+from tieline.http.services import Services
+from tieline.observe.logging import get_logger
+
+Handler = Callable[[Request], Awaitable[Response]]
+AsgiHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = get_logger("http")
+
+
+class HttpApp:
+    """The ASGI application."""
+
+    def __init__(self, hot: dict[tuple[str, str], AsgiHandler], rest: FastAPI) -> None:
+        self._hot = hot
+        self.rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            handler = self._hot.get((scope["method"], scope["path"]))
+            if handler is not None:
+                await handler(scope, receive, send)
+                return
+        await self.rest(scope, receive, send)
+
+
+def create_app(services: Services) -> HttpApp:
+    """The whole HTTP API over `services`."""
+    reservations, handoff = ReservationRoutes(services), GetHandoff(services)
+    conversations, health = ConversationRoutes(services), HealthRoutes(services)
+    handlers: dict[str, Handler] = {
+        "list_reservations": reservations.several,
+        "get_reservation": reservations.one,
+        "release_reservation": reservations.release,
+        "get_pool_stats": reservations.pool_stats,
+        "get_handoff_state": handoff.by_query,
+        "post_handoff": handoff.by_body,
+        "list_conversations": conversations.several,
+        "get_conversation": conversations.one,
+        "ready": health.ready,
+        "metrics": health.metrics,
+    }
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    for route in ROUTES:
+        if route.name in handlers:
+            endpoint = _guarded(services, route, handlers[route.name])
+            app.add_api_route(
+                route.path, endpoint, methods=[route.method], response_model=None, include_in_schema=False
+            )
+    document = openapi_document(services.settings.server.public_url)
+
+    async def openapi(request: Request) -> Response:
+        return _finish(services, "other", request, JSONResponse(document))
+
+    app.add_api_route("/openapi.json", openapi, methods=["GET"], response_model=None, include_in_schema=False)
+
+    async def not_routed(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        message = HTTPStatus(status).phrase.lower()
+        raw = tuple(
+            (name.encode(), value.encode())
+            for name, value in (error.headers or {} if isinstance(error, HTTPException) else {}).items()
+        )
+        answer = HttpError(
+            status, message.replace(" ", "_"), f"{message}: {request.method} on this path", raw
+        )
+        return _finish(services, "other", request, _error_response(answer, errors.reserve_body(answer)))
+
+    app.add_exception_handler(HTTPException, not_routed)
+    hot: dict[tuple[str, str], AsgiHandler] = {
+        ("POST", RESERVE_PATH): ReserveDni(services),
+        ("GET", LIVE_PATH): Live(services),
+    }
+    return HttpApp(hot, app)
+
+
+def _guarded(services: Services, route: Route, handler: Handler) -> Handler:
+    """The handler, with every exception turned into the route's documented error body."""
+    body = errors.handoff_body if route.error is HandoffError else errors.reserve_body
+
+    @functools.wraps(handler)
+    async def guarded(request: Request) -> Response:
+        try:
+            response = await handler(request)
+        except ClientLeft:
+            response = Response(status_code=400)
+        except HttpError as error:
+            response = _error_response(error, body(error))
+        except TielineError as error:
+            answer = errors.from_exception(error)
+            response = _error_response(answer, body(answer))
+        except Exception:
+            answer = errors.internal_error()
+            response = _error_response(answer, body(answer))
+            response.headers["x-correlation-id"] = correlation_id(dict(request.scope["headers"])).decode()
+            log.exception(
+                "= request failed", route=route.name, correlation_id=response.headers["x-correlation-id"]
+            )
+        return _finish(services, route.label, request, response)
+
+    guarded.__annotations__ = {"request": Request, "return": Response}
+    return guarded
+
+
+def _finish(services: Services, label: str, request: Request, response: Response) -> Response:
+    """What every answer gets: a correlation id, and to be counted."""
+    if "x-correlation-id" not in response.headers:
+        response.headers["x-correlation-id"] = correlation_id(dict(request.scope["headers"])).decode()
+    services.metrics.count_request(label, response.status_code)
+    return response
+
+
+def _error_response(error: HttpError, body: bytes) -> Response:
+    response = Response(body, status_code=error.status, media_type="application/json")
+    for name, value in error.headers:
+        response.headers[name.decode()] = value.decode()
+    return response
