@@ -14,10 +14,10 @@ import msgspec
 
 from tieline.clock import Clock
 from tieline.model.conversation import RefusedCall
-from tieline.model.trunk import Refusal
+from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
-from tieline.sip.events import InviteReceived
+from tieline.sip.events import InviteReceived, InviteRefused, StrangerRefused
 from tieline.store.base import ConversationStore
 
 AGGREGATE_S = 60.0
@@ -61,17 +61,61 @@ class RefusalLog:
             refusal=refusal,
         )
 
+    def note_event(self, event: InviteRefused | StrangerRefused) -> None:
+        """A call that the SIP stack refused before anybody could look at its route."""
+        source = event.flow.remote[0]
+        if isinstance(event, InviteRefused):
+            rule = RuleResult(rule="protocol", held=False, detail=event.why)
+            refusal = Refusal(
+                status=event.status, phrase=event.why, reason=RefusalReason.PROTOCOL, rules=(rule,)
+            )
+            headers = event.request.headers
+            self.note_facts(
+                source=source,
+                trunk=None,
+                sip_call_id=headers.get("Call-ID") or "",
+                caller=headers.get("From") or "",
+                callee=event.request.uri_text,
+                refusal=refusal,
+            )
+            return
+        rule = RuleResult(
+            rule="trunk", held=False, detail=f"no trunk's networks hold the source address {source}"
+        )
+        refusal = Refusal(status=403, phrase="Forbidden", reason=RefusalReason.UNKNOWN_TRUNK, rules=(rule,))
+        callee = event.first_line.partition(" ")[2].rpartition(" ")[0]
+        self.note_facts(
+            source=source,
+            trunk=None,
+            sip_call_id=event.call_id,
+            caller=event.from_,
+            callee=callee or event.to,
+            refusal=refusal,
+            count=event.count,
+        )
+
     def note_facts(
-        self, *, source: str, trunk: str | None, sip_call_id: str, caller: str, callee: str, refusal: Refusal
+        self,
+        *,
+        source: str,
+        trunk: str | None,
+        sip_call_id: str,
+        caller: str,
+        callee: str,
+        refusal: Refusal,
+        count: int = 1,
     ) -> None:
-        """The same, for a call that was refused before it was parsed whole."""
-        self._metrics.inc("tieline_calls_refused_total", refusal.reason)
+        """Write a refusal down, or count it to the one of its kind that was written a moment ago."""
+        self._metrics.inc("tieline_calls_refused_total", refusal.reason, by=count)
         now = self._clock.monotonic()
         key = (source, refusal.reason.value, callee if trunk else "")
         recent = self._recent.get(key)
         if recent is not None and now - recent.since < AGGREGATE_S:
-            recent.record = msgspec.structs.replace(recent.record, count=recent.record.count + 1)
-            if recent.record.count & (recent.record.count - 1) == 0:  # at powers of two: rare under a flood
+            before = recent.record.count
+            recent.record = msgspec.structs.replace(recent.record, count=before + count)
+            if (
+                before.bit_length() != recent.record.count.bit_length()
+            ):  # at powers of two: rare under a flood
                 self._write(recent.record)
             return
         record = RefusedCall(
@@ -83,6 +127,7 @@ class RefusalLog:
             caller=caller[:TEXT_LIMIT],
             callee=callee[:TEXT_LIMIT],
             refusal=refusal,
+            count=count,
         )
         self._remember(key, record, now)
         self._log.info(

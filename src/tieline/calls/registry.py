@@ -16,7 +16,7 @@ from tieline.model.call import CallState, TerminationReason
 from tieline.model.project import Project
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.observe.logging import get_logger
-from tieline.sip.events import InviteReceived, SipEvent
+from tieline.sip.events import InviteReceived, InviteRefused, SipEvent, StrangerRefused
 
 FindAgent = Callable[[Project], AgentPort | None]
 """The running agent of a project; None when it could not be loaded."""
@@ -43,6 +43,10 @@ class CallRegistry:
         """Take one event of the SIP stack."""
         if isinstance(event, InviteReceived):
             self._offer(event)
+            return
+        if isinstance(event, InviteRefused | StrangerRefused):
+            self._services.observer.offered()
+            self._refusals.note_event(event)
             return
         session = self._by_leg.get(getattr(event, "leg_id", -1))
         if session is not None:

@@ -45,6 +45,7 @@ FAILURE_CLEARING = 'Q.850;cause=41;text="Temporary failure"'
 LEG_FAILURES = {
     LegFailure.NO_ACK: TerminationReason.NO_ACK,
     LegFailure.TRANSPORT_FAILED: TerminationReason.TRANSPORT_FAILED,
+    LegFailure.PEER_GONE: TerminationReason.PEER_GONE,
 }
 
 

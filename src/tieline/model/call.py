@@ -70,6 +70,7 @@ class TerminationReason(StrEnum):
     BAD_OFFER = "bad_offer"
     REFUSED = "refused"
     TRANSPORT_FAILED = "transport_failed"
+    PEER_GONE = "peer_gone"
     DRAINED = "drained"
     INTERRUPTED = "interrupted"
     INTERNAL_ERROR = "internal_error"
@@ -87,6 +88,7 @@ FAULT_OF: dict[TerminationReason, Fault] = {
     TerminationReason.BAD_OFFER: Fault.TRUNK,
     TerminationReason.REFUSED: Fault.TRUNK,
     TerminationReason.TRANSPORT_FAILED: Fault.TRUNK,
+    TerminationReason.PEER_GONE: Fault.TRUNK,
     TerminationReason.DRAINED: Fault.US,
     TerminationReason.INTERRUPTED: Fault.US,
     TerminationReason.INTERNAL_ERROR: Fault.US,

@@ -59,6 +59,7 @@ class RefusalReason(StrEnum):
     DRAINING = "draining"
     BAD_OFFER = "bad_offer"
     AGENT_UNAVAILABLE = "agent_unavailable"
+    PROTOCOL = "protocol"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -1,0 +1,85 @@
+"""The running agents: one for each project that has a folder, kept in step with the resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tieline.calls.directory import Directory
+from tieline.calls.ports import AgentPort
+from tieline.errors import TielineError
+from tieline.model.project import Project
+from tieline.observe.logging import get_logger
+
+
+class RunningAgent(AgentPort, Protocol):
+    """An agent with a life cycle."""
+
+    async def start(self) -> None:
+        """Load the project. Raises `TielineError` when it cannot be loaded."""
+        ...
+
+    async def close(self) -> None:
+        """End its processes."""
+        ...
+
+
+class Agents:
+    """Starts, replaces and stops agents as projects come, change and go."""
+
+    def __init__(self, make: Callable[[Project], RunningAgent]) -> None:
+        self._make = make
+        self._running: dict[str, tuple[Project, RunningAgent]] = {}
+        self._faults: dict[str, str] = {}
+        self._log = get_logger("agent")
+
+    def find(self, project: Project) -> AgentPort | None:
+        """The agent of a project; None when it has none or could not be loaded."""
+        found = self._running.get(project.id)
+        return found[1] if found else None
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Projects whose agent could not be started, with the reason."""
+        return dict(self._faults)
+
+    async def sync(self, directory: Directory) -> None:
+        """Make the running agents those of the directory."""
+        wanted = {p.id: p for p in directory.projects() if p.path is not None and not p.answer_only}
+        for project_id in [key for key in self._running if key not in wanted]:
+            await self._stop(project_id)
+        for project in wanted.values():
+            running = self._running.get(project.id)
+            if running is not None and not _needs_restart(running[0], project):
+                self._running[project.id] = (project, running[1])
+                continue
+            await self._start(project)
+
+    async def _start(self, project: Project) -> None:
+        agent = self._make(project)
+        try:
+            await agent.start()
+        except TielineError as error:
+            self._faults[project.id] = error.message
+            self._log.error("agent not started", project=project.slug, error=error.message)
+            await agent.close()
+            return
+        self._faults.pop(project.id, None)
+        await self._stop(project.id)
+        self._running[project.id] = (project, agent)
+        self._log.info("= agent ready", project=project.slug)
+
+    async def _stop(self, project_id: str) -> None:
+        found = self._running.pop(project_id, None)
+        if found is not None:
+            await found[1].close()
+
+    async def close(self) -> None:
+        """Stop them all."""
+        for project_id in list(self._running):
+            await self._stop(project_id)
+
+
+def _needs_restart(old: Project, new: Project) -> bool:
+    """Whether the processes depend on what has changed."""
+    return (old.path, old.env, old.secrets) != (new.path, new.env, new.secrets)
