@@ -14,7 +14,7 @@ from tieline.model.call import Termination
 from tieline.model.handoff import Destination
 from tieline.model.reservation import BindResult, BindVerdict
 from tieline.model.trunk import Trunk
-from tieline.sip.stack import TracedMessage
+from tieline.sip.leg import TraceEntry
 from tieline.store.base import ConversationStore
 
 Header = tuple[str, str]
@@ -49,7 +49,7 @@ class SipPort(Protocol):
         """Refuse a re-INVITE; the session goes on as it was."""
         ...
 
-    def take_trace(self, leg_id: int) -> list[TracedMessage]:
+    def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages so far, and an end to keeping them."""
         ...
 

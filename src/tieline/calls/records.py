@@ -20,7 +20,7 @@ from tieline.model.conversation import ConversationClosed, ConversationOpened, O
 from tieline.model.handoff import Destination, HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult, BindVerdict
 from tieline.sip.events import InviteReceived
-from tieline.sip.stack import TracedMessage
+from tieline.sip.leg import TraceEntry
 
 CHANNEL = "sip.polyai"
 """`conv.channel_type` of calls that came in by SIP; the word that integrations compare with."""
@@ -153,7 +153,7 @@ class CallRecord:
         )
 
     def closed(
-        self, termination: Termination, trace: Sequence[TracedMessage], media: LegClosed | None
+        self, termination: Termination, trace: Sequence[TraceEntry], media: LegClosed | None
     ) -> ConversationClosed:
         """The record that ends the conversation."""
         return ConversationClosed(
@@ -198,7 +198,7 @@ def custom_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in joined_headers(headers).items() if name.casefold() not in dialog}
 
 
-def ladder_entries(trace: Sequence[TracedMessage], *, hide_digits: bool) -> Iterable[dict[str, Any]]:
+def ladder_entries(trace: Sequence[TraceEntry], *, hide_digits: bool) -> Iterable[dict[str, Any]]:
     """A leg's messages in the shape that `tieline.observe.ladder` draws."""
     for message in trace:
         text = message.data.decode("utf-8", "replace")
