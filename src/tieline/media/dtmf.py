@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 KEYS: Final = "0123456789*#ABCD"
@@ -73,9 +72,7 @@ class EventReceiver:
             restarted = marker and self._ended and newer and duration < self._duration
             if restarted:
                 return False
-        elif marker and ahead > _FRAME:
-            return False
-        elif ahead > _SAME_PRESS and not self._continues(timestamp):
+        elif (marker and ahead > _FRAME) or (ahead > _SAME_PRESS and not self._continues(timestamp)):
             return False
         if newer:
             self._sequence, self._last, self._duration = sequence, timestamp, duration
@@ -148,43 +145,28 @@ class EventSender:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class InfoDigit:
-    """A key press told by SIP INFO; `duration_ms` is what the peer said, 0 when it said nothing."""
-
-    digit: str
-    duration_ms: int = 0
-
-
 _SIGNAL = re.compile(
     rb"^[ \t]*signal[ \t]*=[ \t]*([0-9*#a-d]|1[0-5])[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
 )
-_DURATION = re.compile(rb"^[ \t]*duration[ \t]*=[ \t]*(\d{1,5})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _INFO_BYTES: Final = 512
 
 
-def read_info(content_type: str, body: bytes) -> InfoDigit | None:
-    """Read the digit of an INFO body, `application/dtmf-relay` or `application/dtmf`; None when there is none.
+def digits_of_info(content_type: str, body: bytes) -> str:
+    """The digit told by a SIP INFO body, `application/dtmf-relay` or `application/dtmf`; "" when there is none.
 
-    Some peers send the event's number instead of its key: 10 is `*` and 11 is `#`.
+    Some peers send the event's number instead of its key: 10 is `*`, 11 is `#`, 12 to 15 are A to D.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if len(body) > _INFO_BYTES:
-        return None
+        return ""
     if kind == "application/dtmf":
         return _read_key(body)
-    if kind != "application/dtmf-relay":
-        return None
-    signal = _SIGNAL.search(body)
-    digit = None if signal is None else _read_key(signal[1])
-    if digit is None:
-        return None
-    duration = _DURATION.search(body)
-    return InfoDigit(digit.digit, int(duration[1]) if duration else 0)
+    signal = _SIGNAL.search(body) if kind == "application/dtmf-relay" else None
+    return "" if signal is None else _read_key(signal[1])
 
 
-def _read_key(text: bytes) -> InfoDigit | None:
+def _read_key(text: bytes) -> str:
     key = text.strip().decode("latin-1").upper()
     if key.isascii() and key.isdigit() and len(key) == 2 and int(key) < len(KEYS):
-        return InfoDigit(KEYS[int(key)])
-    return InfoDigit(key) if len(key) == 1 and key in KEYS else None
+        return KEYS[int(key)]
+    return key if len(key) == 1 and key in KEYS else ""

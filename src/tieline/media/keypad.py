@@ -79,6 +79,11 @@ class KeypadCollector:
         return self._digits
 
     @property
+    def started(self) -> bool:
+        """Whether any key has counted."""
+        return bool(self._digits) or self._complete
+
+    @property
     def deadline(self) -> float | None:
         """When `on_deadline` is due; None while nothing is waited for."""
         return self._deadline

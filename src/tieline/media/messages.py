@@ -122,7 +122,12 @@ class MediaTimedOut(Message):
 
 
 class LegClosed(Message):
-    """The leg's figures: packets and octets each way, lost and late packets, jitter in ms."""
+    """The leg is closed; its figures. One that was not asked for says that the media process died.
+
+    `packets_discarded` were no RTP of this call, duplicates, or from a stranger; `packets_late` came out of order
+    and still counted; `packets_unsent` were refused by the network; `sources` counts the peer's SSRCs. `jitter_ms`
+    is RFC 3550's; `peak_level` is the loudest the caller got, 0 to 1.
+    """
 
     leg_id: str
     packets_received: int
@@ -131,7 +136,18 @@ class LegClosed(Message):
     packets_discarded: int
     jitter_ms: float
     digits_received: int
+    packets_late: int = 0
+    packets_unsent: int = 0
+    sources: int = 0
+    peak_level: float = 0.0
+
+
+class MediaReady(Message):
+    """The media process is up; the first report it sends. `ports` is how many legs it can hold."""
+
+    pid: int
+    ports: int
 
 
 Command = OpenLeg | ConnectLeg | PutClip | DropClip | Play | StopPlay | SendDigits | CloseLeg
-Report = LegOpened | LegNotOpened | Played | Digit | MediaStarted | MediaTimedOut | LegClosed
+Report = LegOpened | LegNotOpened | Played | Digit | MediaStarted | MediaTimedOut | LegClosed | MediaReady
