@@ -14,6 +14,9 @@ from tieline.model.record import Record
 MAX_VALUE_LENGTH = 1024
 """Longest header value in characters; longer ones are cut off by common SBCs without a word."""
 
+MAX_HEADERS = 40
+"""Most custom headers of one handoff."""
+
 RESERVED_NAMES = frozenset(
     name.casefold()
     for name in (
@@ -28,6 +31,7 @@ RESERVED_NAMES = frozenset(
 """Headers that the SIP stack itself writes, with their compact forms: never to be set by a handoff."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|\$(?P<plain>[A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -49,7 +53,7 @@ def name_fault(name: str) -> str | None:
 
 def value_fault(value: str) -> str | None:
     """Why `value` may not be used in a custom header, or None when it may."""
-    if any((ord(character) < 0x20 and character != "\t") or ord(character) == 0x7F for character in value):
+    if _CONTROL.search(value) is not None:
         return "the value holds a control character"
     if len(value) > MAX_VALUE_LENGTH:
         return f"the value is longer than {MAX_VALUE_LENGTH} characters"
@@ -90,6 +94,8 @@ def fill_headers(
 
 def _take(name: str, value: str, headers: list[tuple[str, str]], left_out: list[tuple[str, str]]) -> None:
     fault = name_fault(name) or value_fault(value)
+    if fault is None and len(headers) >= MAX_HEADERS:
+        fault = f"there are {MAX_HEADERS} headers already"
     if fault is None:
         headers.append((name, value))
     else:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tieline.handoff.headers import (
+    MAX_HEADERS,
     MAX_VALUE_LENGTH,
     fill_headers,
     name_fault,
@@ -52,7 +53,7 @@ def test_names_that_are_no_tokens_are_refused(name: str) -> None:
     assert fill_headers([(name, "x")], {}, {}).left_out == ((repr(name), "the name is not a SIP token"),)
 
 
-@pytest.mark.parametrize("value", ["a\r\nVia: x", "a\nb", "a\0b", "a\x7fb"])
+@pytest.mark.parametrize("value", ["a\r\nVia: x", "a\nb", "a\0b", "a\x7fb", "a\ud800"])
 def test_control_characters_never_pass(value: str) -> None:
     assert value_fault(value) == "the value holds a control character"
     by_code = fill_headers([], {"X-a": value}, {})
@@ -65,6 +66,12 @@ def test_control_characters_never_pass(value: str) -> None:
 def test_values_have_a_length_limit() -> None:
     assert value_fault("x" * MAX_VALUE_LENGTH) is None
     assert value_fault("x" * (MAX_VALUE_LENGTH + 1)) == "the value is longer than 1024 characters"
+
+
+def test_there_is_a_limit_to_their_number() -> None:
+    filled = fill_headers([(f"X-{number}", "v") for number in range(MAX_HEADERS + 1)], {}, {})
+    assert len(filled.headers) == MAX_HEADERS
+    assert filled.left_out == ((f"X-{MAX_HEADERS}", "there are 40 headers already"),)
 
 
 def test_variable_names_are_listed_in_order() -> None:
