@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tieline.sip.message import Headers, Request, Response
@@ -30,8 +30,7 @@ class Flow:
     connection: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """Bytes to put on the wire of `flow`."""
 
     data: bytes
@@ -69,6 +68,68 @@ class ReinviteReceived:
 
     leg_id: int
     offer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteCancelled:
+    """The peer took its re-INVITE back (CANCEL) before it was accepted; 487 has been sent, the call stands."""
+
+    leg_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteCompleted:
+    """Our re-INVITE has its final response; `body` is the SDP answer of a 2xx.
+
+    `status` 491 is glare: try again after `retry_after_s` (RFC 3261 section 14.1). 408 and 503 may be made here.
+    """
+
+    leg_id: int
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InfoCompleted:
+    """Our INFO has its final response (408 or 503 may be made here)."""
+
+    leg_id: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsCompleted:
+    """Our OPTIONS has its final response (408 or 503 may be made here). `options_id` is what `options` returned."""
+
+    options_id: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class InviteRefused:
+    """A new INVITE that the stack itself refused; no leg exists. `why` is a short plain sentence."""
+
+    flow: Flow
+    request: Request
+    status: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerRefused:
+    """INVITEs from an address that is no trunk's, refused or dropped: one event per address and interval.
+
+    The texts are those of the first message; `count` is how many INVITEs the closed interval held, or 1 when the
+    event opens one.
+    """
+
+    flow: Flow
+    first_line: str
+    call_id: str
+    from_: str
+    to: str
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +187,16 @@ class LegFailure(StrEnum):
 
     NO_ACK = "no_ack"
     TRANSPORT_FAILED = "transport_failed"
+    PEER_GONE = "peer_gone"
 
 
 @dataclass(frozen=True, slots=True)
 class LegFailed:
-    """The leg is over by no BYE of the peer's: no ACK came (BYE has been sent) or its transport broke."""
+    """The leg is over by no BYE of the peer's.
+
+    No ACK came (BYE has been sent), its transport broke, or the peer answered a request within the dialog with 481
+    or not at all.
+    """
 
     leg_id: int
     failure: LegFailure
@@ -156,4 +222,10 @@ SipEvent = (
     | ByeCompleted
     | LegFailed
     | OptionsReceived
+    | ReinviteCancelled
+    | ReinviteCompleted
+    | InfoCompleted
+    | OptionsCompleted
+    | InviteRefused
+    | StrangerRefused
 )

@@ -1,0 +1,83 @@
+"""What a SIP stack is told once: timers, addresses, limits; and what it must be given: identifiers, admission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from tieline.sip.events import Flow, Transport
+from tieline.sip.message import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """The base timers of RFC 3261 section 17.1.1.1, in seconds."""
+
+    t1: float = 0.5
+    t2: float = 4.0
+    t4: float = 5.0
+
+    @property
+    def t64(self) -> float:
+        """64*T1: timers B, F, H, J, L and M, and the wait for an ACK."""
+        return 64 * self.t1
+
+
+class Admission(StrEnum):
+    """What to do with a datagram or connection by its address alone."""
+
+    KNOWN = "known"
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
+class IdSource(Protocol):
+    """Where names and chances come from: the machine's randomness in a server, a seed in tests."""
+
+    def tag(self) -> str:
+        """A new dialog tag: a token with at least 32 bits of chance."""
+        ...
+
+    def branch(self) -> str:
+        """A new branch without its `z9hG4bK` prefix."""
+        ...
+
+    def call_id(self) -> str:
+        """A new Call-ID."""
+        ...
+
+    def delay(self, low: float, high: float) -> float:
+        """A random number of seconds between `low` and `high`."""
+        ...
+
+
+Admit = Callable[[Flow], Admission]
+
+INFO_TYPES = frozenset({"application/dtmf-relay", "application/dtmf"})
+
+
+@dataclass(frozen=True, slots=True)
+class SipConfig:
+    """Everything that a stack needs to know. `advertised` is the host and port in Via and Contact, per transport."""
+
+    advertised: Mapping[Transport, tuple[str, int]]
+    user_agent: str = "Tieline"
+    contact_user: str = "tieline"
+    timers: Timers = field(default_factory=Timers)
+    limits: Limits = field(default_factory=Limits)
+    trying_at_once: bool = True
+    max_legs: int = 10_000
+    retry_after_s: int = 5
+    info_types: frozenset[str] = INFO_TYPES
+    custom_headers: int = 64
+    """At most so many headers of the owner's in one message."""
+    trace_messages: int = 64
+    """At most so many messages are kept per leg for its ladder, 0 for none."""
+    trace_bytes: int = 65_536
+    stranger_refusals_per_s: float = 20.0
+    """Refusals to unknown addresses that are put on the wire; more are dropped."""
+    stranger_report_interval_s: float = 10.0
+    stranger_sources: int = 1_024
+    """Addresses remembered for their reports; more share one report."""

@@ -1,0 +1,131 @@
+"""What the parts of a stack share: settings, outgoing queue, events, timers, legs, counters."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from tieline.sip.config import IdSource, SipConfig
+from tieline.sip.events import Flow, Outgoing, SipEvent, Transport
+from tieline.sip.leg import Leg, TraceEntry
+from tieline.sip.tables import LEG, LegInput, LegState
+from tieline.sip.timers import TimerHeap
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+METHODS = frozenset(ALLOW.split(", "))
+KNOWN_METHODS = METHODS | {
+    "REGISTER",
+    "UPDATE",
+    "PRACK",
+    "REFER",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "MESSAGE",
+    "PUBLISH",
+}
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a stack counts; the field names are a closed label set."""
+
+    requests_received: int = 0
+    responses_received: int = 0
+    messages_sent: int = 0
+    retransmissions_received: int = 0
+    retransmissions_sent: int = 0
+    keepalives: int = 0
+    dropped_malformed: int = 0
+    dropped_oversized: int = 0
+    dropped_stranger: int = 0
+    dropped_unmatched: int = 0
+    refused_stranger: int = 0
+    refused_malformed: int = 0
+    refused_full: int = 0
+    refused_request: int = 0
+
+    def items(self) -> Iterator[tuple[str, int]]:
+        """Every counter as (label, value)."""
+        return ((each.name, getattr(self, each.name)) for each in fields(self))
+
+
+class Core:
+    """Shared state of one stack; no decisions."""
+
+    def __init__(self, config: SipConfig, ids: IdSource) -> None:
+        self.config = config
+        self.ids = ids
+        self.draining = False
+        self.counters = Counters()
+        self.timers = TimerHeap()
+        self.outgoing: list[Outgoing] = []
+        self.events: deque[SipEvent] = deque()
+        self.legs: dict[int, Leg] = {}
+        self.by_tag: dict[str, Leg] = {}
+        self._last_id = 0
+        self.contacts = {transport: self._contact(transport) for transport in config.advertised}
+        self.server_line = f"Server: {config.user_agent}\r\n"
+        self.agent_line = f"User-Agent: {config.user_agent}\r\n"
+
+    def _contact(self, transport: Transport) -> str:
+        host, port = self.config.advertised[transport]
+        shown = f"[{host}]" if ":" in host else host
+        suffix = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
+        return f"<sip:{self.config.contact_user}@{shown}:{port}{suffix}>"
+
+    def next_id(self) -> int:
+        """A number that was never given out before."""
+        self._last_id += 1
+        return self._last_id
+
+    def new_leg(self, state: LegState, flow: Flow, call_id: str) -> Leg:
+        """A leg with a fresh local tag, known by id and tag."""
+        leg = Leg(self.next_id(), state, flow, call_id, self.ids.tag())
+        leg.contact = self.contacts[flow.transport]
+        leg.trace_room = self.config.trace_bytes
+        if not self.config.trace_messages:
+            leg.trace = None
+        self.legs[leg.id] = leg
+        self.by_tag[leg.local_tag] = leg
+        return leg
+
+    def send(self, data: bytes, flow: Flow, leg: Leg | None, now: float) -> None:
+        """Queue bytes for the wire and note them in the leg's ladder."""
+        self.counters.messages_sent += 1
+        self.outgoing.append(Outgoing(data, flow))
+        if leg is not None:
+            self.note(leg, "out", data, flow, now)
+
+    def note(self, leg: Leg, direction: str, data: bytes, flow: Flow, now: float) -> None:
+        """Keep a message for the leg's ladder, within its bounds."""
+        trace = leg.trace
+        if trace is not None and len(trace) < self.config.trace_messages and leg.trace_room >= len(data):
+            leg.trace_room -= len(data)
+            trace.append(TraceEntry(now, direction, data, flow))
+
+    def step(self, leg: Leg, given: LegInput, now: float) -> bool:
+        """Take one step of the leg's table; False when its state has no row for it."""
+        state = LEG[leg.state].get(given)
+        if state is None:
+            return False
+        leg.state = state
+        if state is LegState.OVER:
+            self._end(leg, now)
+        return True
+
+    def _end(self, leg: Leg, now: float) -> None:
+        self.by_tag.pop(leg.local_tag, None)
+        for wait in leg.ack_waits.values():
+            if wait.timer is not None:
+                self.timers.cancel(wait.timer)
+        leg.ack_waits.clear()
+        self.timers.set(now + self.config.timers.t64, self._reap, leg.id)
+
+    def _reap(self, leg_id: int, _now: float) -> None:
+        self.legs.pop(leg_id, None)
+
+    def forget(self, leg: Leg) -> None:
+        """Let go of a leg that is over."""
+        leg.trace = None
+        self.legs.pop(leg.id, None)

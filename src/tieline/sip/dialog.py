@@ -1,0 +1,205 @@
+"""Dialogs (RFC 3261 section 12): who the peer is, which way requests go, and the wait for an ACK."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from tieline.sip.core import Core
+from tieline.sip.errors import MessageMalformed
+from tieline.sip.events import Flow, LegFailed, LegFailure, Transport
+from tieline.sip.grammar import Uri, parse_uri, split_addresses
+from tieline.sip.leg import AckWait, Leg
+from tieline.sip.message import Request
+from tieline.sip.replies import build_reply
+from tieline.sip.tables import NON_INVITE_CLIENT, Do, Input, LegInput, LegState, State
+from tieline.sip.transaction import MAGIC_COOKIE, Transaction, Transactions
+
+
+def route_set(values: list[str]) -> tuple[str, ...]:
+    """The addresses of Record-Route or Route lines, one text each, in their order. Raises `MessageMalformed`."""
+    routes: list[str] = []
+    for value in values:
+        for address, text in split_addresses(value):
+            if address.uri.scheme not in {"sip", "sips"}:
+                raise MessageMalformed("route is no SIP URI")
+            routes.append(text)
+    return tuple(routes)
+
+
+def literal_flow(uri: Uri, fallback: Flow) -> Flow | None:
+    """The flow to a URI whose host is an IP address; None for a name, which this core cannot look up."""
+    host = uri.host.strip("[]")
+    try:
+        ip_address(host)
+    except ValueError:
+        return None
+    wanted = (uri.params.get("transport") or fallback.transport.value).upper()
+    transport = Transport.TCP if wanted == "TCP" else Transport.UDP
+    remote = (host, uri.port or 5060)
+    if transport is fallback.transport and remote == fallback.remote:
+        return fallback
+    return Flow(transport, remote)
+
+
+class Dialogs:
+    """The dialogs of a stack, as part of its legs."""
+
+    def __init__(self, core: Core, transactions: Transactions) -> None:
+        self._core = core
+        self._transactions = transactions
+
+    def begin_called(
+        self, leg: Leg, request: Request, transaction: Transaction, target: str, routes: tuple[str, ...]
+    ) -> None:
+        """Fill a leg from the INVITE that calls us (section 12.1.1)."""
+        leg.remote_tag = request.from_.tag
+        leg.remote = request.headers["from"]
+        leg.local = transaction.to
+        leg.remote_cseq = leg.invite_cseq = request.cseq[0]
+        leg.target = target
+        leg.routes = routes
+        leg.invite = transaction
+        leg.offered = not request.body
+        leg.via_differs = request.via.host.strip("[]") != leg.flow.remote[0]
+
+    def find(self, request: Request) -> Leg | None:
+        """The leg whose dialog `request` names (section 12.2.2)."""
+        leg = self._core.by_tag.get(request.to.tag or "")
+        if leg is None or leg.remote_tag != request.from_.tag or leg.call_id != request.call_id:
+            return None
+        return leg
+
+    # ------------------------------------------------------------------------------------------ our requests
+
+    def next_hop(self, leg: Leg) -> Flow:
+        """Where our requests in the dialog go (section 12.2.1.1 and 8.1.2).
+
+        The first route, or the remote target without routes. A stream that is up is used as it is. Where the next
+        hop is a name, or the peer's own Via shows it behind address translation, the flow of the INVITE is better
+        than what we could guess.
+        """
+        flow = leg.flow
+        if flow.connection is not None:
+            return flow
+        if not leg.routes and leg.via_differs:
+            return flow
+        try:
+            uri = split_addresses(leg.routes[0])[0][0].uri if leg.routes else parse_uri(leg.target)
+        except MessageMalformed:
+            return flow
+        return literal_flow(uri, flow) or flow
+
+    def via_line(self, flow: Flow, branch: str) -> str:
+        """Our Via line for a request on `flow`; `rport` asks for the reply to our source port (RFC 3581)."""
+        host, port = self._core.config.advertised[flow.transport]
+        shown = f"[{host}]" if ":" in host else host
+        return f"Via: SIP/2.0/{flow.transport.value} {shown}:{port};branch={branch};rport\r\n"
+
+    def new_branch(self) -> str:
+        """A branch that no other transaction has."""
+        return MAGIC_COOKIE + self._core.ids.branch()
+
+    def route_lines(self, leg: Leg) -> tuple[str, str]:
+        """Request-URI and Route lines of a request in the dialog, with loose or strict routes."""
+        if not leg.routes:
+            return leg.target, ""
+        first = split_addresses(leg.routes[0])[0][0]
+        if "lr" in first.uri.params:
+            return leg.target, "".join([f"Route: {route}\r\n" for route in leg.routes])
+        rest = [*leg.routes[1:], f"<{leg.target}>"]
+        return first.uri_text.partition("?")[0], "".join([f"Route: {route}\r\n" for route in rest])
+
+    def request(
+        self, leg: Leg, method: str, cseq: int, via: str, extra: str = "", body: bytes = b""
+    ) -> bytes:
+        """A request in the dialog (section 12.2.1.1)."""
+        uri, routes = self.route_lines(leg)
+        return (
+            f"{method} {uri} SIP/2.0\r\n{via}Max-Forwards: 70\r\n{routes}From: {leg.local}\r\nTo: {leg.remote}\r\n"
+            f"Call-ID: {leg.call_id}\r\nCSeq: {cseq} {method}\r\n{extra}{self._core.agent_line}"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode("utf-8", "surrogateescape") + body
+
+    def send_request(
+        self, leg: Leg, method: str, purpose: str, now: float, extra: str = "", body: bytes = b""
+    ) -> None:
+        """Start a non-INVITE client transaction in the dialog."""
+        flow = self.next_hop(leg)
+        branch = self.new_branch()
+        leg.local_cseq += 1
+        data = self.request(leg, method, leg.local_cseq, self.via_line(flow, branch), extra, body)
+        transaction = Transaction(
+            NON_INVITE_CLIENT, State.TRYING, (branch, method), flow, self._transactions.clients
+        )
+        transaction.leg = leg
+        transaction.purpose = purpose
+        self._transactions.start_client(transaction, (Do.SET_E, Do.SET_F), data, now)
+
+    def send_bye(self, leg: Leg, now: float) -> None:
+        """BYE with the header lines that the owner gave."""
+        self.send_request(leg, "BYE", "BYE", now, leg.bye_text)
+        leg.bye_text = ""
+
+    # ------------------------------------------------------------------------------------------ INVITE as server
+
+    def succeed(self, leg: Leg, lines: str, body: bytes, now: float) -> None:
+        """2xx to the INVITE under way, repeated until its ACK comes (section 13.3.1.4)."""
+        transaction = leg.invite
+        assert transaction is not None
+        data = build_reply(200, transaction.head, transaction.to, lines, body)
+        self._transactions.run(transaction, Input.SUCCESS, now, data)
+        transaction.head = ""
+        leg.invite = None
+        leg.reinviting = False
+        first = self._core.config.timers.t1
+        wait = AckWait(leg, leg.invite_cseq, transaction, first, now)
+        leg.ack_waits[wait.cseq] = wait
+        wait.timer = self._core.timers.set(now + first, self._repeat_success, wait)
+
+    def fail(self, leg: Leg, status: int, phrase: str | None, lines: str, now: float) -> None:
+        """A final failure to the INVITE under way."""
+        transaction = leg.invite
+        assert transaction is not None
+        data = build_reply(status, transaction.head, transaction.to, lines, phrase=phrase)
+        self._transactions.run(transaction, Input.FAILURE, now, data)
+        leg.invite = None
+        leg.reinviting = False
+
+    def terminate_invite(self, leg: Leg, now: float) -> None:
+        """487 to the INVITE under way: it was cancelled, or the dialog ended."""
+        self.fail(leg, 487, None, self._core.server_line, now)
+
+    def _repeat_success(self, wait: AckWait, now: float) -> None:
+        times = self._core.config.timers
+        if now >= wait.started + times.t64:
+            self._give_up(wait, now)
+            return
+        self._core.counters.retransmissions_sent += 1
+        self._core.send(wait.transaction.last, wait.transaction.flow, wait.leg, now)
+        wait.interval = min(2 * wait.interval, times.t2)
+        due = min(now + wait.interval, wait.started + times.t64)
+        wait.timer = self._core.timers.set(due, self._repeat_success, wait)
+
+    def _give_up(self, wait: AckWait, now: float) -> None:
+        leg = wait.leg
+        leg.ack_waits.pop(wait.cseq, None)
+        waited_for = leg.state is LegState.BYE_WAITING
+        if self._core.step(leg, LegInput.NO_ACK, now):
+            if not waited_for:
+                leg.quiet = True
+                self._core.events.append(LegFailed(leg.id, LegFailure.NO_ACK))
+            self.drop_pending(leg, now)
+            self.send_bye(leg, now)
+
+    def drop_pending(self, leg: Leg, now: float) -> None:
+        """Settle an INVITE of the peer's that is still unanswered when the dialog ends."""
+        if leg.invite is not None and leg.invite.parts is None:
+            self.terminate_invite(leg, now)
+
+    def acked(self, leg: Leg, wait: AckWait, now: float) -> None:
+        """The ACK to a 2xx of ours came; a BYE that waited for it leaves."""
+        del leg.ack_waits[wait.cseq]
+        if wait.timer is not None:
+            self._core.timers.cancel(wait.timer)
+        if self._core.step(leg, LegInput.ACKED, now) and leg.state is LegState.ENDING:
+            self.send_bye(leg, now)

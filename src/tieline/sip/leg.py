@@ -1,0 +1,112 @@
+"""A leg: one INVITE of or to us, and the dialog that it makes (RFC 3261 section 12). State only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tieline.sip.events import Flow
+from tieline.sip.tables import LegState
+
+if TYPE_CHECKING:
+    from tieline.sip.timers import Timer
+    from tieline.sip.transaction import Transaction
+
+
+class TraceEntry(NamedTuple):
+    """One message of a leg: monotonic seconds, `in` or `out`, the bytes, the flow."""
+
+    at: float
+    direction: str
+    data: bytes
+    flow: Flow
+
+
+class LegInfo(NamedTuple):
+    """What the owner may want to know of a leg beside its events."""
+
+    leg_id: int
+    state: str
+    sip_call_id: str
+    local_tag: str
+    remote_tag: str | None
+    flow: Flow
+
+
+class AckWait:
+    """A 2xx of ours that no ACK has met yet (RFC 3261 section 13.3.1.4)."""
+
+    __slots__ = ("cseq", "interval", "leg", "started", "timer", "transaction")
+
+    def __init__(
+        self, leg: Leg, cseq: int, transaction: Transaction, interval: float, started: float
+    ) -> None:
+        self.leg = leg
+        self.cseq = cseq
+        self.transaction = transaction
+        self.interval = interval
+        self.started = started
+        self.timer: Timer | None = None
+
+
+class Leg:
+    """One leg.
+
+    `local` and `remote` are the header values with their tags; `target` is the remote target URI; `routes` is the
+    route set in the order of use. `invite` is the INVITE transaction that has no final response yet, either way;
+    `reinviting` is set while it is one of ours.
+    """
+
+    __slots__ = (
+        "ack",
+        "ack_waits",
+        "bye_text",
+        "call_id",
+        "contact",
+        "flow",
+        "id",
+        "invite",
+        "invite_cseq",
+        "local",
+        "local_cseq",
+        "local_tag",
+        "offered",
+        "pending_target",
+        "quiet",
+        "reinviting",
+        "remote",
+        "remote_cseq",
+        "remote_tag",
+        "routes",
+        "state",
+        "target",
+        "trace",
+        "trace_room",
+        "via_differs",
+    )
+
+    def __init__(self, leg_id: int, state: LegState, flow: Flow, call_id: str, local_tag: str) -> None:
+        self.id = leg_id
+        self.state = state
+        self.flow = flow
+        self.call_id = call_id
+        self.local_tag = local_tag
+        self.remote_tag: str | None = None
+        self.local = ""
+        self.remote = ""
+        self.local_cseq = 0
+        self.remote_cseq = 0
+        self.target = ""
+        self.pending_target = ""
+        self.routes: tuple[str, ...] = ()
+        self.contact = ""
+        self.invite: Transaction | None = None
+        self.invite_cseq = 0
+        self.reinviting = False
+        self.offered = False
+        self.ack = b""
+        self.ack_waits: dict[int, AckWait] = {}
+        self.bye_text = ""
+        self.quiet = False
+        self.via_differs = False
+        self.trace: list[TraceEntry] | None = []
+        self.trace_room = 0

@@ -1,0 +1,316 @@
+"""A SIP user agent without I/O: bytes and the present moment in; datagrams, events and the next deadline out.
+
+A peer's input never raises out of a stack: it becomes a response, an event or a counted drop. The owner's verbs raise
+`WrongState`, `UnknownLeg`, `HeaderRefused` or `WrongArgument` and then change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tieline.sip.config import Admission, Admit, IdSource, SipConfig
+from tieline.sip.core import ALLOW, Core, Counters
+from tieline.sip.dialog import Dialogs
+from tieline.sip.errors import MessageMalformed, UnknownLeg, WrongArgument, WrongState
+from tieline.sip.events import Flow, Outgoing, SipEvent
+from tieline.sip.grammar import parse_address, parse_uri
+from tieline.sip.header_rules import header_lines
+from tieline.sip.leg import Leg, LegInfo, TraceEntry
+from tieline.sip.message import Request, parse_message
+from tieline.sip.replies import build_reply
+from tieline.sip.strangers import Strangers
+from tieline.sip.tables import LEG, Input, LegInput, LegState
+from tieline.sip.transaction import Transaction, Transactions
+from tieline.sip.uac import Uac
+from tieline.sip.uas import Uas
+
+HeaderPairs = Sequence[tuple[str, str]]
+
+_ALLOW_LINES = f"Allow: {ALLOW}\r\n"
+
+
+class SipStack:
+    """One user agent. Times are monotonic seconds of any origin; legs are named by their number.
+
+    `draining`, settable, makes OPTIONS be answered 503; `counters` counts what no event tells.
+    """
+
+    def __init__(self, config: SipConfig, ids: IdSource, admit: Admit | None = None) -> None:
+        self._core = core = Core(config, ids)
+        self._admit = admit
+        self._transactions = Transactions(core, self._tell)
+        self._dialogs = Dialogs(core, self._transactions)
+        self._uas = Uas(core, self._transactions, self._dialogs)
+        self._uac = Uac(core, self._transactions, self._dialogs)
+        self._strangers = Strangers(core)
+
+    def _tell(self, transaction: Transaction, status: int, response: object, now: float) -> None:
+        self._uac.tell(transaction, status, response, now)  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------------------------------------ bytes and time
+
+    @property
+    def config(self) -> SipConfig:
+        """The settings given at construction."""
+        return self._core.config
+
+    @property
+    def counters(self) -> Counters:
+        """What was counted so far."""
+        return self._core.counters
+
+    @property
+    def draining(self) -> bool:
+        """Whether OPTIONS says that we take no calls."""
+        return self._core.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._core.draining = value
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one datagram, or one framed message of a stream."""
+        core = self._core
+        if self._admit is not None:
+            admission = self._admit(flow)
+            if admission is not Admission.KNOWN:
+                if admission is Admission.REFUSE:
+                    self._strangers.receive(data, flow, now)
+                else:
+                    core.counters.dropped_stranger += 1
+                return
+        if len(data) > core.config.limits.message_bytes:
+            core.counters.dropped_oversized += 1
+            return
+        if data[:1] in b"\r\n\x00":
+            data = data.lstrip(b"\r\n\x00")
+            if not data:
+                core.counters.keepalives += 1
+                return
+        try:
+            message = parse_message(data, core.config.limits)
+        except MessageMalformed as broken:
+            self._uas.refuse_malformed(broken.request, broken.status, broken.why, flow, now)
+            return
+        if isinstance(message, Request):
+            core.counters.requests_received += 1
+            self._uas.receive(message, data, flow, now)
+        else:
+            core.counters.responses_received += 1
+            self._uac.receive(message, data, flow, now)
+
+    def connection_lost(self, flow: Flow, now: float) -> None:
+        """A stream closed, could not be opened, or a datagram could not be sent: what waits on `flow` fails."""
+        for leg in self._core.by_tag.values():
+            if leg.flow == flow and flow.connection is not None:
+                leg.flow = Flow(flow.transport, flow.remote)
+        self._transactions.fail_flow(flow, now)
+
+    def outgoing(self) -> list[Outgoing]:
+        """What is to be sent, in order; the caller owns the list."""
+        queued = self._core.outgoing
+        self._core.outgoing = []
+        return queued
+
+    def next_deadline(self) -> float | None:
+        """When `on_deadline` is wanted next; None when nothing waits."""
+        return self._core.timers.next_deadline()
+
+    def on_deadline(self, now: float) -> None:
+        """Fire every timer that is due."""
+        self._core.timers.fire(now)
+
+    def next_event(self) -> SipEvent | None:
+        """The oldest event not yet read."""
+        return self._core.events.popleft() if self._core.events else None
+
+    def is_idle(self) -> bool:
+        """Whether no leg and no transaction is left."""
+        return not (self._core.legs or self._transactions.servers or self._transactions.clients)
+
+    # ------------------------------------------------------------------------------------------ legs
+
+    def _leg(self, leg_id: int, verb: LegInput) -> Leg:
+        leg = self._core.legs.get(leg_id)
+        if leg is None:
+            raise UnknownLeg(leg_id)
+        if verb not in LEG[leg.state]:
+            raise WrongState(leg_id, verb.value, leg.state.value)
+        return leg
+
+    def _lines(self, headers: Iterable[tuple[str, str]]) -> str:
+        return header_lines(headers, self._core.config.custom_headers)
+
+    def leg(self, leg_id: int) -> LegInfo:
+        """What is known of a leg. Raises `UnknownLeg`."""
+        leg = self._core.legs.get(leg_id)
+        if leg is None:
+            raise UnknownLeg(leg_id)
+        return LegInfo(leg.id, leg.state.value, leg.call_id, leg.local_tag, leg.remote_tag, leg.flow)
+
+    def leg_ids(self) -> list[int]:
+        """The legs that are not over, oldest first."""
+        return [leg.id for leg in self._core.legs.values() if leg.state is not LegState.OVER]
+
+    def leg_trace(self, leg_id: int) -> list[TraceEntry]:
+        """The messages of a leg so far, oldest first; empty once it is forgotten."""
+        leg = self._core.legs.get(leg_id)
+        return [] if leg is None or leg.trace is None else list(leg.trace)
+
+    def forget(self, leg_id: int) -> None:
+        """Let go of a leg that is over; unknown ones are fine. Raises `WrongState` for one that is not over."""
+        leg = self._core.legs.get(leg_id)
+        if leg is None:
+            return
+        if leg.state is not LegState.OVER:
+            raise WrongState(leg_id, "be forgotten", leg.state.value)
+        self._core.forget(leg)
+
+    # ------------------------------------------------------------------------------------------ verbs: called
+
+    def ring(self, leg_id: int, now: float, headers: HeaderPairs = ()) -> None:
+        """180 Ringing."""
+        leg = self._leg(leg_id, LegInput.RING)
+        lines = self._lines(headers)
+        invite = leg.invite
+        assert invite is not None
+        extra = f"{invite.record_routes}Contact: {leg.contact}\r\n{lines}{self._core.server_line}"
+        self._core.step(leg, LegInput.RING, now)
+        self._transactions.run(
+            invite, Input.PROVISIONAL, now, build_reply(180, invite.head, invite.to, extra)
+        )
+
+    def answer(self, leg_id: int, sdp: bytes, now: float, headers: HeaderPairs = ()) -> None:
+        """200 OK with our SDP: the answer to the offer, or the offer where the INVITE had none."""
+        leg = self._leg(leg_id, LegInput.ANSWER)
+        lines = self._lines(headers)
+        _check_sdp(sdp)
+        self._core.step(leg, LegInput.ANSWER, now)
+        self._succeed(leg, sdp, lines, now)
+
+    def reject(
+        self, leg_id: int, status: int, now: float, phrase: str | None = None, headers: HeaderPairs = ()
+    ) -> None:
+        """Refuse the call with a final `status` from 300 to 699."""
+        leg = self._leg(leg_id, LegInput.REJECT)
+        lines = self._lines(headers)
+        _check_refusal(status, phrase)
+        self._dialogs.fail(leg, status, phrase, lines + self._core.server_line, now)
+        self._core.step(leg, LegInput.REJECT, now)
+
+    def accept_reinvite(self, leg_id: int, sdp: bytes, now: float) -> None:
+        """200 OK to the peer's re-INVITE."""
+        leg = self._pending_reinvite(leg_id, LegInput.ACCEPT_REINVITE)
+        _check_sdp(sdp)
+        leg.target = leg.pending_target
+        self._succeed(leg, sdp, "", now)
+
+    def reject_reinvite(self, leg_id: int, status: int, now: float) -> None:
+        """Refuse the peer's re-INVITE; the session stays as it was."""
+        leg = self._pending_reinvite(leg_id, LegInput.REJECT_REINVITE)
+        _check_refusal(status, None)
+        self._dialogs.fail(leg, status, None, self._core.server_line, now)
+
+    def _pending_reinvite(self, leg_id: int, verb: LegInput) -> Leg:
+        leg = self._leg(leg_id, verb)
+        if leg.invite is None or leg.invite.parts is not None:
+            raise WrongState(leg_id, verb.value, f"{leg.state.value} with no re-INVITE pending")
+        return leg
+
+    def _succeed(self, leg: Leg, sdp: bytes, lines: str, now: float) -> None:
+        assert leg.invite is not None
+        extra = (
+            f"{leg.invite.record_routes}Contact: {leg.contact}\r\n{_ALLOW_LINES}{lines}{self._core.server_line}"
+            "Content-Type: application/sdp\r\n"
+        )
+        self._dialogs.succeed(leg, extra, sdp, now)
+
+    # ------------------------------------------------------------------------------------------ verbs: calling
+
+    def invite(
+        self,
+        flow: Flow,
+        target_uri: str,
+        from_: str,
+        to: str,
+        sdp: bytes | None,
+        now: float,
+        headers: HeaderPairs = (),
+        route: Sequence[str] = (),
+    ) -> int:
+        """Call `target_uri` over `flow`; `from_` and `to` are addresses without tags. Without `sdp` the peer offers.
+
+        Returns the new leg's number. Raises `WrongArgument` and `HeaderRefused`.
+        """
+        try:
+            parse_uri(target_uri)
+            if any(parse_address(address).tag is not None for address in (from_, to, *route)):
+                raise WrongArgument("an address brings its own tag")
+        except MessageMalformed as broken:
+            raise WrongArgument(broken.why) from None
+        routes = "".join([f"Route: {each}\r\n" for each in route])
+        return self._uac.invite(flow, target_uri, from_, to, sdp, self._lines(headers), routes, now).id
+
+    def ack(self, leg_id: int, sdp: bytes, now: float) -> None:
+        """ACK the 2xx of a call that we made without SDP, with our answer to the peer's offer."""
+        leg = self._leg(leg_id, LegInput.ACK)
+        self._core.step(leg, LegInput.ACK, now)
+        self._uac.send_ack(leg, sdp, now)
+
+    def cancel(self, leg_id: int, now: float) -> None:
+        """Give up a call that was not answered yet; `LegRefused` follows."""
+        leg = self._leg(leg_id, LegInput.CANCEL)
+        self._core.step(leg, LegInput.CANCEL, now)
+        if leg.state is LegState.CANCELLING:
+            self._uac.send_cancel(leg, now)
+
+    # ------------------------------------------------------------------------------------------ verbs: in a call
+
+    def bye(self, leg_id: int, now: float, headers: HeaderPairs = (), reason: str | None = None) -> None:
+        """End the call; `reason` is the value of a Reason header (RFC 3326). `ByeCompleted` follows.
+
+        Before the ACK of our 2xx came, the BYE waits for it (RFC 3261 section 15).
+        """
+        leg = self._leg(leg_id, LegInput.BYE)
+        pairs = [*headers, ("Reason", reason)] if reason is not None else headers
+        leg.bye_text = self._lines(pairs)
+        self._dialogs.drop_pending(leg, now)
+        if leg.state is LegState.UNACKED:
+            self._uac.send_ack(leg, b"", now)
+        self._core.step(leg, LegInput.BYE, now)
+        if leg.state is LegState.ENDING:
+            self._dialogs.send_bye(leg, now)
+
+    def reinvite(self, leg_id: int, sdp: bytes, now: float) -> None:
+        """Offer new session parameters; `ReinviteCompleted` follows. One at a time."""
+        leg = self._leg(leg_id, LegInput.REINVITE)
+        if leg.invite is not None:
+            raise WrongState(leg_id, "reinvite", "confirmed with an INVITE under way")
+        _check_sdp(sdp)
+        self._uac.reinvite(leg, sdp, now)
+
+    def info(self, leg_id: int, content_type: str, body: bytes, now: float) -> None:
+        """Send an INFO within the call; `InfoCompleted` follows."""
+        leg = self._leg(leg_id, LegInput.INFO)
+        line = header_lines([("X-Type", content_type)], 1).partition(": ")[2]
+        self._dialogs.send_request(leg, "INFO", "INFO", now, f"Content-Type: {line}", body)
+
+    def options(self, flow: Flow, uri: str, now: float) -> int:
+        """Ping a peer; `OptionsCompleted` follows with the number returned here."""
+        try:
+            parse_uri(uri)
+        except MessageMalformed as broken:
+            raise WrongArgument(broken.why) from None
+        return self._uac.options(flow, uri, now)
+
+
+def _check_refusal(status: int, phrase: str | None) -> None:
+    if not 300 <= status <= 699:
+        raise WrongArgument("a refusal has a status from 300 to 699")
+    if phrase is not None and not phrase.isprintable():
+        raise WrongArgument("a reason phrase is printable text")
+
+
+def _check_sdp(sdp: bytes) -> None:
+    if not sdp:
+        raise WrongArgument("an INVITE is answered with SDP")

@@ -1,0 +1,195 @@
+"""Transactions: one class that carries state, one driver that reads the tables of `tieline.sip.tables`.
+
+Timers that a state no longer cares for are left to fire and find no row. Retransmissions on reliable transports
+do not happen, and the waiting times I, J, K and D are zero there (RFC 3261 table 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tieline.sip.events import Flow, Transport
+from tieline.sip.tables import Do, Input, State, Table
+
+if TYPE_CHECKING:
+    from tieline.sip.core import Core
+    from tieline.sip.leg import Leg
+    from tieline.sip.message import Request, Response
+
+Key = tuple[str, ...]
+
+MAGIC_COOKIE = "z9hG4bK"
+
+
+class InviteParts(NamedTuple):
+    """What ACK and CANCEL repeat of an INVITE of ours (RFC 3261 sections 9.1 and 17.1.1.3)."""
+
+    uri: str
+    via: str
+    from_: str
+    to: str
+    call_id: str
+    cseq: int
+    routes: str
+
+
+class Transaction:
+    """`key` names it in `home`; `last` is the message to repeat; `purpose` and `leg` are its owner's."""
+
+    __slots__ = ("flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts", "purpose", "record_routes",
+                 "reliable", "state", "table", "tag", "to", "token")  # fmt: skip
+
+    def __init__(
+        self, table: Table, state: State, key: Key, flow: Flow, home: dict[Key, Transaction]
+    ) -> None:
+        self.table = table
+        self.state = state
+        self.key = key
+        self.flow = flow
+        self.home = home
+        self.reliable = flow.transport is not Transport.UDP
+        self.interval = 0.0
+        self.last = b""
+        self.leg: Leg | None = None
+        self.purpose = ""
+        self.parts: InviteParts | None = None
+        self.head = ""
+        self.to = ""
+        self.tag = ""
+        self.token = 0
+        self.record_routes = ""
+        self.merge_key: Key | None = None
+        home[key] = self
+
+
+def server_key(request: Request, method: str) -> Key:
+    """The name of the server transaction that `request` belongs to (RFC 3261 section 17.2.3)."""
+    via = request.via
+    branch = via.params.get("branch")
+    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
+        return (branch, via.sent_by, method)
+    return (
+        method,
+        request.uri_text,
+        request.from_.tag or "",
+        request.call_id,
+        str(request.cseq[0]),
+        request.headers["via"],
+    )
+
+
+class Transactions:
+    """All transactions of a stack. `tell(transaction, status, response)` hears of what clients receive."""
+
+    def __init__(self, core: Core, tell: Callable[[Transaction, int, Response | None, float], None]) -> None:
+        self._core = core
+        self._tell = tell
+        self.servers: dict[Key, Transaction] = {}
+        self.clients: dict[Key, Transaction] = {}
+        self.merges: dict[Key, Transaction] = {}
+        times = core.config.timers
+        self._waits: dict[Do, tuple[Input, float, float]] = {
+            Do.SET_B: (Input.TIMER_B, times.t64, times.t64),
+            Do.SET_D: (Input.TIMER_D, max(32.0, times.t64) if times.t1 >= 0.5 else times.t64, 0.0),
+            Do.SET_F: (Input.TIMER_F, times.t64, times.t64),
+            Do.SET_H: (Input.TIMER_H, times.t64, times.t64),
+            Do.SET_I: (Input.TIMER_I, times.t4, 0.0),
+            Do.SET_J: (Input.TIMER_J, times.t64, 0.0),
+            Do.SET_K: (Input.TIMER_K, times.t4, 0.0),
+            Do.SET_L: (Input.TIMER_L, times.t64, times.t64),
+            Do.SET_M: (Input.TIMER_M, times.t64, times.t64),
+        }
+
+    def start_client(self, transaction: Transaction, first: tuple[Do, ...], data: bytes, now: float) -> None:
+        """Send the request of a new client transaction and set its first timers."""
+        transaction.last = data
+        self._core.send(data, transaction.flow, transaction.leg, now)
+        for action in first:
+            self._set(transaction, action, now)
+
+    def run(
+        self,
+        transaction: Transaction,
+        given: Input,
+        now: float,
+        data: bytes = b"",
+        response: Response | None = None,
+    ) -> bool:
+        """Take one step of the transaction's table; False when its state has no row for it."""
+        row = transaction.table[transaction.state].get(given)
+        if row is None:
+            return False
+        transaction.state, actions = row
+        for action in actions:
+            if action is Do.SEND:
+                transaction.last = data
+                self._core.send(data, transaction.flow, transaction.leg, now)
+            elif action is Do.RESEND:
+                if transaction.last:
+                    self._core.counters.retransmissions_sent += 1
+                    self._core.send(transaction.last, transaction.flow, transaction.leg, now)
+            elif action is Do.TELL:
+                self._tell(transaction, 0, response, now)
+            elif action is Do.TELL_TIMEOUT:
+                self._tell(transaction, 408, None, now)
+            elif action is Do.TELL_TRANSPORT:
+                self._tell(transaction, 503, None, now)
+            elif action is Do.ACK:
+                self._send_ack(transaction, response, now)
+            else:
+                self._set(transaction, action, now)
+        if transaction.state is State.TERMINATED:
+            self._remove(transaction)
+        return True
+
+    def _set(self, transaction: Transaction, action: Do, now: float) -> None:
+        wait = self._waits.get(action)
+        if wait is not None:
+            given, unreliable, reliable = wait
+            delay = reliable if transaction.reliable else unreliable
+            if delay:
+                self._core.timers.set(now + delay, self._fire, (transaction, given))
+            else:
+                self.run(transaction, given, now)
+        elif not transaction.reliable:
+            self._repeat(transaction, action, now)
+
+    def _repeat(self, transaction: Transaction, action: Do, now: float) -> None:
+        """Timers A, E and G: T1 at first, doubled each time, for E and G up to T2."""
+        times = self._core.config.timers
+        interval = transaction.interval * 2 if transaction.interval else times.t1
+        if action is Do.SET_A:
+            given = Input.TIMER_A
+        else:
+            given = Input.TIMER_E if action is Do.SET_E else Input.TIMER_G
+            if interval > times.t2 or transaction.state is State.PROCEEDING:
+                interval = times.t2
+        transaction.interval = interval
+        self._core.timers.set(now + interval, self._fire, (transaction, given))
+
+    def _fire(self, what: tuple[Transaction, Input], now: float) -> None:
+        self.run(what[0], what[1], now)
+
+    def _send_ack(self, transaction: Transaction, response: Response | None, now: float) -> None:
+        """ACK to a final response other than 2xx: within the transaction (section 17.1.1.3)."""
+        parts = transaction.parts
+        to = response.headers.get("to") if response is not None else None
+        if parts is None or to is None:
+            return
+        data = (
+            f"ACK {parts.uri} SIP/2.0\r\n{parts.via}From: {parts.from_}\r\nTo: {to}\r\nCall-ID: {parts.call_id}\r\n"
+            f"CSeq: {parts.cseq} ACK\r\nMax-Forwards: 70\r\n{parts.routes}Content-Length: 0\r\n\r\n"
+        ).encode("utf-8", "surrogateescape")
+        self._core.send(data, transaction.flow, transaction.leg, now)
+
+    def _remove(self, transaction: Transaction) -> None:
+        transaction.home.pop(transaction.key, None)
+        merge_key = transaction.merge_key
+        if merge_key is not None and self.merges.get(merge_key) is transaction:
+            del self.merges[merge_key]
+
+    def fail_flow(self, flow: Flow, now: float) -> None:
+        """The transport of `flow` broke: clients that wait on it fail (section 17.1.4)."""
+        for transaction in [t for t in self.clients.values() if t.flow == flow]:
+            self.run(transaction, Input.TRANSPORT_FAILED, now)

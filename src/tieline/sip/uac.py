@@ -1,0 +1,295 @@
+"""The client side of a stack: our requests and what comes back (RFC 3261 sections 8.1, 9.1, 13.2, 14.1, 15.1.1)."""
+
+from __future__ import annotations
+
+from tieline.sip.core import ALLOW, Core
+from tieline.sip.dialog import Dialogs, route_set
+from tieline.sip.errors import MessageMalformed
+from tieline.sip.events import (
+    ByeCompleted,
+    Flow,
+    InfoCompleted,
+    LegAnswered,
+    LegFailed,
+    LegFailure,
+    LegProgress,
+    LegRefused,
+    OptionsCompleted,
+    ReinviteCompleted,
+)
+from tieline.sip.leg import Leg
+from tieline.sip.message import Response
+from tieline.sip.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Do, Input, LegInput, LegState, State
+from tieline.sip.transaction import InviteParts, Transaction, Transactions
+
+_GONE = frozenset({408, 481})
+
+
+class Uac:
+    """Our requests out; responses in; events out."""
+
+    def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs) -> None:
+        self._core = core
+        self._transactions = transactions
+        self._dialogs = dialogs
+
+    # ------------------------------------------------------------------------------------------ INVITE
+
+    def invite(
+        self,
+        flow: Flow,
+        uri: str,
+        from_: str,
+        to: str,
+        sdp: bytes | None,
+        lines: str,
+        routes: str,
+        now: float,
+    ) -> Leg:
+        """Start a call; `from_` and `to` are header values without a tag."""
+        core = self._core
+        leg = core.new_leg(LegState.CALLING, flow, core.ids.call_id())
+        leg.local = f"{from_};tag={leg.local_tag}"
+        leg.remote = to
+        leg.target = uri
+        leg.offered = sdp is not None
+        leg.local_cseq = 1
+        self._send_invite(leg, uri, routes, sdp or b"", lines, now, flow)
+        return leg
+
+    def reinvite(self, leg: Leg, sdp: bytes, now: float) -> None:
+        """Offer new session parameters within the dialog."""
+        leg.local_cseq += 1
+        leg.reinviting = True
+        uri, routes = self._dialogs.route_lines(leg)
+        self._send_invite(leg, uri, routes, sdp, "", now, self._dialogs.next_hop(leg))
+
+    def _send_invite(
+        self, leg: Leg, uri: str, routes: str, sdp: bytes, lines: str, now: float, flow: Flow
+    ) -> None:
+        branch = self._dialogs.new_branch()
+        via = self._dialogs.via_line(flow, branch)
+        kind = "Content-Type: application/sdp\r\n" if sdp else ""
+        data = (
+            f"INVITE {uri} SIP/2.0\r\n{via}Max-Forwards: 70\r\n{routes}From: {leg.local}\r\nTo: {leg.remote}\r\n"
+            f"Call-ID: {leg.call_id}\r\nCSeq: {leg.local_cseq} INVITE\r\nContact: {leg.contact}\r\n"
+            f"Allow: {ALLOW}\r\n{self._core.agent_line}{lines}{kind}Content-Length: {len(sdp)}\r\n\r\n"
+        ).encode("utf-8", "surrogateescape") + sdp
+        transaction = Transaction(
+            INVITE_CLIENT, State.CALLING, (branch, "INVITE"), flow, self._transactions.clients
+        )
+        transaction.leg = leg
+        transaction.purpose = "REINVITE" if leg.reinviting else "INVITE"
+        transaction.parts = InviteParts(uri, via, leg.local, leg.remote, leg.call_id, leg.local_cseq, routes)
+        leg.invite = transaction
+        leg.invite_cseq = leg.local_cseq
+        self._transactions.start_client(transaction, (Do.SET_A, Do.SET_B), data, now)
+
+    def send_cancel(self, leg: Leg, now: float) -> None:
+        """CANCEL the INVITE under way; give it 64*T1 to end (section 9.1)."""
+        invite = leg.invite
+        if invite is None or invite.parts is None:
+            return
+        parts = invite.parts
+        data = (
+            f"CANCEL {parts.uri} SIP/2.0\r\n{parts.via}Max-Forwards: 70\r\n{parts.routes}From: {parts.from_}\r\n"
+            f"To: {parts.to}\r\nCall-ID: {parts.call_id}\r\nCSeq: {parts.cseq} CANCEL\r\n{self._core.agent_line}"
+            "Content-Length: 0\r\n\r\n"
+        ).encode("utf-8", "surrogateescape")
+        transaction = Transaction(
+            NON_INVITE_CLIENT,
+            State.TRYING,
+            (invite.key[0], "CANCEL"),
+            invite.flow,
+            self._transactions.clients,
+        )
+        transaction.leg = leg
+        transaction.purpose = "CANCEL"
+        self._transactions.start_client(transaction, (Do.SET_E, Do.SET_F), data, now)
+        self._core.timers.set(now + self._core.config.timers.t64, self._give_up_invite, invite)
+
+    def _give_up_invite(self, invite: Transaction, now: float) -> None:
+        self._transactions.run(invite, Input.GIVE_UP, now)
+
+    def options(self, flow: Flow, uri: str, now: float) -> int:
+        """OPTIONS outside any dialog; the number comes back in `OptionsCompleted`."""
+        core = self._core
+        branch = self._dialogs.new_branch()
+        contact = core.contacts[flow.transport]
+        data = (
+            f"OPTIONS {uri} SIP/2.0\r\n{self._dialogs.via_line(flow, branch)}Max-Forwards: 70\r\n"
+            f"From: {contact};tag={core.ids.tag()}\r\nTo: <{uri}>\r\nCall-ID: {core.ids.call_id()}\r\n"
+            f"CSeq: 1 OPTIONS\r\nContact: {contact}\r\nAccept: application/sdp\r\n{core.agent_line}"
+            "Content-Length: 0\r\n\r\n"
+        ).encode("utf-8", "surrogateescape")
+        transaction = Transaction(
+            NON_INVITE_CLIENT, State.TRYING, (branch, "OPTIONS"), flow, self._transactions.clients
+        )
+        transaction.purpose = "OPTIONS"
+        transaction.token = core.next_id()
+        self._transactions.start_client(transaction, (Do.SET_E, Do.SET_F), data, now)
+        return transaction.token
+
+    # ------------------------------------------------------------------------------------------ responses
+
+    def receive(self, response: Response, data: bytes, flow: Flow, now: float) -> None:
+        """Match a response to its transaction (section 17.1.3); anything else is a counted drop."""
+        core = self._core
+        try:
+            via = response.via
+            _, method = response.cseq
+            forked = ("to" in response.headers and response.to.tag) or ""
+            alone = len(response.headers.getall("via")) == 1 and via.end == len(response.headers["via"])
+        except MessageMalformed:
+            core.counters.dropped_malformed += 1
+            return
+        transaction = self._transactions.clients.get((via.branch or "", method)) if alone else None
+        if transaction is None or (response.status >= 200 and method == "INVITE" and not forked):
+            core.counters.dropped_unmatched += 1
+            return
+        if transaction.leg is not None:
+            core.note(transaction.leg, "in", data, flow, now)
+        status = response.status
+        if status < 200:
+            given = Input.PROVISIONAL
+        elif transaction.table is NON_INVITE_CLIENT:
+            given = Input.FINAL
+        else:
+            given = Input.SUCCESS if status < 300 else Input.FAILURE
+        before = transaction.state
+        if (
+            not self._transactions.run(transaction, given, now, response=response)
+            or before is State.COMPLETED
+        ):
+            core.counters.retransmissions_received += 1
+
+    def tell(self, transaction: Transaction, status: int, response: Response | None, now: float) -> None:
+        """What a client transaction received; `status` 408 or 503 stands for a timeout or a broken transport."""
+        leg = transaction.leg
+        status = status or (response.status if response is not None else 0)
+        purpose = transaction.purpose
+        if purpose == "OPTIONS":
+            self._core.events.append(OptionsCompleted(transaction.token, status))
+        elif leg is not None and purpose == "INVITE":
+            self._on_invite_response(leg, transaction, status, response, now)
+        elif leg is not None and purpose == "REINVITE":
+            self._on_reinvite_response(leg, transaction, status, response, now)
+        elif leg is not None and purpose == "BYE":
+            if self._core.step(leg, LegInput.BYE_DONE, now) and not leg.quiet:
+                self._core.events.append(ByeCompleted(leg.id, status))
+        elif leg is not None and purpose == "INFO":
+            self._core.events.append(InfoCompleted(leg.id, status))
+            self._check_gone(leg, status, now)
+
+    def _check_gone(self, leg: Leg, status: int, now: float) -> bool:
+        """481 or silence within a dialog ends it (section 12.2.1.2)."""
+        if status in _GONE and self._core.step(leg, LegInput.PEER_GONE, now):
+            self._dialogs.drop_pending(leg, now)
+            self._core.events.append(LegFailed(leg.id, LegFailure.PEER_GONE))
+            return True
+        return False
+
+    def _on_invite_response(
+        self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
+    ) -> None:
+        core = self._core
+        if response is not None and status < 200:
+            waiting = leg.state is LegState.CANCEL_WAITING
+            if core.step(leg, LegInput.PROVISIONAL, now):
+                if waiting:
+                    self.send_cancel(leg, now)
+                elif leg.state is LegState.PROCEEDING and status > 100:
+                    core.events.append(LegProgress(leg.id, response))
+        elif response is not None and status < 300:
+            self._on_success(leg, transaction, response, now)
+        elif core.step(leg, LegInput.FAILURE, now):
+            leg.invite = None
+            core.events.append(LegRefused(leg.id, status, response))
+
+    def _on_success(self, leg: Leg, transaction: Transaction, response: Response, now: float) -> None:
+        tag = response.to.tag
+        if leg.remote_tag is not None:
+            if tag != leg.remote_tag:
+                self._refuse_fork(leg, response, now)
+            elif leg.ack:
+                self._core.counters.retransmissions_received += 1
+                self._core.send(leg.ack, self._dialogs.next_hop(leg), leg, now)
+            return
+        self._confirm(leg, response)
+        cancelled = leg.state in {LegState.CANCEL_WAITING, LegState.CANCELLING}
+        self._core.step(leg, LegInput.SUCCESS, now)
+        leg.invite = None
+        if cancelled:
+            leg.quiet = True
+            self.send_ack(leg, b"", now)
+            self._dialogs.send_bye(leg, now)
+            self._core.events.append(LegRefused(leg.id, 487, response))
+            return
+        if leg.offered:
+            self._core.step(leg, LegInput.ACK, now)
+            self.send_ack(leg, b"", now)
+        self._core.events.append(LegAnswered(leg.id, response))
+
+    def _confirm(self, leg: Leg, response: Response) -> None:
+        """The dialog that a 2xx makes (section 12.1.2). A broken Contact or route leaves what we called."""
+        leg.remote_tag = response.to.tag
+        leg.remote = response.headers["to"]
+        try:
+            contact = response.contact
+            if contact is not None and contact.uri.scheme in {"sip", "sips"}:
+                leg.target = contact.uri_text
+            leg.routes = route_set(response.headers.getall("record-route"))[::-1]
+        except MessageMalformed:
+            leg.routes = ()
+
+    def send_ack(self, leg: Leg, sdp: bytes, now: float) -> None:
+        """ACK to a 2xx: a request of its own in the dialog (section 13.2.2.4)."""
+        flow = self._dialogs.next_hop(leg)
+        via = self._dialogs.via_line(flow, self._dialogs.new_branch())
+        kind = "Content-Type: application/sdp\r\n" if sdp else ""
+        leg.ack = self._dialogs.request(leg, "ACK", leg.invite_cseq, via, kind, sdp)
+        self._core.send(leg.ack, flow, leg, now)
+
+    def _refuse_fork(self, leg: Leg, response: Response, now: float) -> None:
+        """Another branch answered too: ACK it and end it (section 13.2.2.4). It gets a leg of its own for the BYE."""
+        core = self._core
+        fork = core.new_leg(LegState.ENDING, leg.flow, leg.call_id)
+        del core.by_tag[fork.local_tag]
+        fork.local_tag = leg.local_tag + "/" + (response.to.tag or "")
+        fork.local = leg.local
+        fork.target = leg.target
+        fork.trace = leg.trace
+        fork.quiet = True
+        self._confirm(fork, response)
+        fork.local_cseq = fork.invite_cseq = leg.invite_cseq
+        self.send_ack(fork, b"", now)
+        self._dialogs.send_bye(fork, now)
+
+    def _on_reinvite_response(
+        self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
+    ) -> None:
+        if response is not None and status < 200:
+            return
+        if leg.invite is not transaction:
+            if response is not None and status < 300 and leg.ack:
+                self._core.send(leg.ack, self._dialogs.next_hop(leg), leg, now)
+            return
+        leg.invite = None
+        leg.reinviting = False
+        body = b""
+        if response is not None and status < 300:
+            body = response.body
+            self._refresh_target(leg, response)
+            self.send_ack(leg, b"", now)
+        retry = self._core.ids.delay(2.1, 4.0) if status == 491 else None
+        if leg.state is LegState.CONFIRMED:
+            self._core.events.append(ReinviteCompleted(leg.id, status, body, retry))
+            self._check_gone(leg, status, now)
+
+    def _refresh_target(self, leg: Leg, response: Response) -> None:
+        try:
+            contact = response.contact
+        except MessageMalformed:
+            return
+        if contact is not None:
+            leg.target = contact.uri_text

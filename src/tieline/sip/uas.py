@@ -1,0 +1,388 @@
+"""The server side of a stack: requests from known peers (RFC 3261 8.2, 9.2, 11.2, 12.2.2, 13.3, 14.2, 15.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tieline.sip.core import ALLOW, KNOWN_METHODS, METHODS, Core
+from tieline.sip.dialog import Dialogs, route_set
+from tieline.sip.errors import MessageMalformed
+from tieline.sip.events import (
+    AckReceived,
+    ByeReceived,
+    Flow,
+    InfoReceived,
+    InviteCancelled,
+    InviteReceived,
+    InviteRefused,
+    OptionsReceived,
+    ReinviteCancelled,
+    ReinviteReceived,
+    Transport,
+)
+from tieline.sip.leg import Leg
+from tieline.sip.message import Request, check_request
+from tieline.sip.replies import (
+    build_reply,
+    refusal_lines,
+    reply_flow,
+    reply_head,
+    stateless_tag,
+    tagged_to,
+)
+from tieline.sip.tables import INVITE_SERVER, NON_INVITE_SERVER, Input, LegInput, LegState, State, Table
+from tieline.sip.transaction import Key, Transaction, Transactions, server_key
+
+_SDP = "application/sdp"
+
+
+class _Refused(Exception):
+    """The request deserves `status`; `lines` are extra header lines."""
+
+    def __init__(self, status: int, why: str, lines: str = "") -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.lines = lines
+
+
+def _check_extensions(request: Request) -> None:
+    if "require" in request.headers and request.headers.joined("require"):
+        raise _Refused(420, "requires an extension that we lack")
+
+
+def _check_invite_body(request: Request) -> None:
+    """What an INVITE brings and takes must be SDP, unencoded (RFC 3261 section 8.2.3)."""
+    coding = request.headers.get("content-encoding")
+    if coding and coding.lower() != "identity":
+        raise _Refused(415, "body is encoded")
+    if request.body and request.content_type != _SDP:
+        raise _Refused(415, "body is not SDP")
+    accept = request.headers.joined("accept")
+    if accept is not None:
+        types = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
+        if types.isdisjoint({_SDP, "application/*", "*/*"}):
+            raise _Refused(406, "sender takes no SDP")
+
+
+class Uas:
+    """Requests in; responses and events out."""
+
+    def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs) -> None:
+        self._core = core
+        self._transactions = transactions
+        self._dialogs = dialogs
+        self._secret = core.ids.tag().encode()[:64]
+        self._in_dialog: dict[str, Callable[[Leg, Request, Transaction, float], None]] = {
+            "BYE": self._on_bye,
+            "INFO": self._on_info,
+            "OPTIONS": self._on_options_in_dialog,
+        }
+
+    # ------------------------------------------------------------------------------------------ entry
+
+    def receive(self, request: Request, data: bytes, flow: Flow, now: float) -> None:
+        """Handle one well-framed request; anything wrong with it becomes a response or a counted drop."""
+        try:
+            check_request(request)
+        except MessageMalformed as broken:
+            self.refuse_malformed(request, broken.status, broken.why, flow, now)
+            return
+        method = request.method
+        if method == "ACK":
+            self._on_ack(request, data, flow, now)
+            return
+        key = server_key(request, method)
+        known = self._transactions.servers.get(key)
+        if known is not None:
+            self._core.counters.retransmissions_received += 1
+            if known.leg is not None:
+                self._core.note(known.leg, "in", data, flow, now)
+            self._transactions.run(known, Input.REQUEST, now)
+            return
+        try:
+            if method == "CANCEL":
+                self._on_cancel(request, data, key, flow, now)
+            elif request.to.tag is not None:
+                self._on_request_in_dialog(request, data, key, flow, now)
+            else:
+                self._on_request_outside(request, data, key, flow, now)
+        except _Refused as refused:
+            self._refuse(request, key, refused, flow, now)
+        except MessageMalformed as broken:
+            self._refuse(request, key, _Refused(broken.status, broken.why), flow, now)
+
+    def refuse_malformed(
+        self, request: Request | None, status: int, why: str, flow: Flow, now: float
+    ) -> None:
+        """Answer a broken request statelessly where it can be answered, otherwise count it as dropped."""
+        counters = self._core.counters
+        if request is None or request.method == "ACK":
+            counters.dropped_malformed += 1
+            return
+        headers = request.headers
+        try:
+            via = request.via
+        except MessageMalformed:
+            counters.dropped_malformed += 1
+            return
+        if any(name not in headers for name in ("from", "to", "call-id", "cseq")):
+            counters.dropped_malformed += 1
+            return
+        counters.refused_malformed += 1
+        to = headers["to"]
+        if ";tag=" not in to.lower().replace(" ", ""):
+            to = f"{to};tag={stateless_tag(self._secret, request)}"
+        extra = f'{self._core.server_line}Warning: 399 tieline "{why}"\r\n'
+        self._core.send(
+            build_reply(status, reply_head(request, flow), to, extra), reply_flow(via, flow), None, now
+        )
+
+    def _refuse(self, request: Request, key: Key, refused: _Refused, flow: Flow, now: float) -> None:
+        """Answer a request with a failure.
+
+        An INVITE is refused with a transaction, so that the refusal is repeated until its ACK; all else, and every
+        INVITE when we are full, statelessly: retransmissions get the same answer (RFC 3261 section 8.2.7).
+        """
+        core = self._core
+        data = self._refusal(request, refused, flow)
+        if request.method == "INVITE":
+            if request.to.tag is None and refused.status != 482:
+                core.events.append(InviteRefused(flow, request, refused.status, refused.why))
+            if refused.status != 503:
+                core.counters.refused_request += 1
+                transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
+                transaction.leg = self._dialogs.find(request)
+                self._transactions.run(transaction, Input.FAILURE, now, data)
+                return
+            core.counters.refused_full += 1
+        else:
+            core.counters.refused_request += 1
+        core.send(data, reply_flow(request.via, flow), None, now)
+
+    def _refusal(self, request: Request, refused: _Refused, flow: Flow) -> bytes:
+        lines = refused.lines or refusal_lines(request, refused.status, _SDP, self._core.config.retry_after_s)
+        to = tagged_to(request, stateless_tag(self._secret, request))
+        return build_reply(refused.status, reply_head(request, flow), to, lines + self._core.server_line)
+
+    # ------------------------------------------------------------------------------------------ outside dialogs
+
+    def _on_request_outside(self, request: Request, data: bytes, key: Key, flow: Flow, now: float) -> None:
+        method = request.method
+        merge_key = (request.call_id, request.from_.tag or "", request.headers["cseq"])
+        if merge_key in self._transactions.merges:
+            raise _Refused(482, "same request by another path")
+        if method == "INVITE":
+            self._on_invite(request, data, key, merge_key, flow, now)
+        elif method == "OPTIONS":
+            self._check_scheme(request)
+            _check_extensions(request)
+            transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
+            self._remember_merge(transaction, merge_key)
+            self._answer_options(request, transaction, tagged_to(request, self._core.ids.tag()), flow, now)
+        elif method in METHODS:
+            raise _Refused(481, "no dialog")
+        else:
+            raise _Refused(405 if method in KNOWN_METHODS else 501, "method not served")
+
+    def _check_scheme(self, request: Request) -> None:
+        if request.uri.scheme not in {"sip", "tel"}:
+            raise _Refused(416, "unsupported URI scheme")
+
+    def _remember_merge(self, transaction: Transaction, merge_key: Key) -> None:
+        transaction.merge_key = merge_key
+        self._transactions.merges[merge_key] = transaction
+
+    def _open(self, table: Table, state: State, key: Key, request: Request, flow: Flow) -> Transaction:
+        transaction = Transaction(
+            table, state, key, reply_flow(request.via, flow), self._transactions.servers
+        )
+        transaction.head = reply_head(request, flow)
+        if "record-route" in request.headers:
+            transaction.record_routes = "".join(
+                [f"Record-Route: {value}\r\n" for value in request.headers.getall("record-route")]
+            )
+        return transaction
+
+    def _on_invite(
+        self, request: Request, data: bytes, key: Key, merge_key: Key, flow: Flow, now: float
+    ) -> None:
+        core = self._core
+        if len(core.by_tag) >= core.config.max_legs:
+            raise _Refused(503, "too many calls at once")
+        self._check_scheme(request)
+        _check_extensions(request)
+        _check_invite_body(request)
+        target = self._contact_of(request)
+        routes = route_set(request.headers.getall("record-route"))
+        _ = request.from_.uri, request.to.uri
+        transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
+        self._remember_merge(transaction, merge_key)
+        leg = core.new_leg(LegState.OFFERED, flow, request.call_id)
+        core.note(leg, "in", data, flow, now)
+        transaction.leg = leg
+        transaction.tag = leg.local_tag
+        transaction.to = tagged_to(request, leg.local_tag)
+        self._dialogs.begin_called(leg, request, transaction, target, routes)
+        if core.config.trying_at_once:
+            trying = build_reply(100, transaction.head, request.headers["to"], _timestamp(request))
+            self._transactions.run(transaction, Input.PROVISIONAL, now, trying)
+        core.events.append(InviteReceived(leg.id, flow, request))
+
+    def _contact_of(self, request: Request) -> str:
+        contact = request.contact
+        if contact is None:
+            raise MessageMalformed("no Contact")
+        if contact.uri.scheme not in {"sip", "sips"}:
+            raise MessageMalformed("Contact is no SIP URI")
+        return contact.uri_text
+
+    # ------------------------------------------------------------------------------------------ within dialogs
+
+    def _on_request_in_dialog(self, request: Request, data: bytes, key: Key, flow: Flow, now: float) -> None:
+        method = request.method
+        if method not in METHODS:
+            raise _Refused(405 if method in KNOWN_METHODS else 501, "method not served")
+        leg = self._dialogs.find(request)
+        if leg is None:
+            raise _Refused(481, "no such dialog")
+        number = request.cseq[0]
+        core = self._core
+        core.note(leg, "in", data, flow, now)
+        if number <= leg.remote_cseq:
+            raise _Refused(500, "CSeq out of order", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n")
+        _check_extensions(request)
+        leg.remote_cseq = number
+        if method == "INVITE":
+            self._on_reinvite(leg, request, key, flow, now)
+            return
+        transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
+        transaction.leg = leg
+        transaction.to = request.headers["to"]
+        self._in_dialog[method](leg, request, transaction, now)
+
+    def _answer(self, transaction: Transaction, status: int, lines: str, now: float) -> None:
+        data = build_reply(status, transaction.head, transaction.to, lines + self._core.server_line)
+        self._transactions.run(transaction, Input.FINAL, now, data)
+
+    def _on_bye(self, leg: Leg, request: Request, transaction: Transaction, now: float) -> None:
+        pending = leg.invite
+        if pending is not None and pending.table is INVITE_SERVER:
+            self._dialogs.terminate_invite(leg, now)
+        self._answer(transaction, 200, "", now)
+        before = leg.state
+        self._core.step(leg, LegInput.BYE_RECEIVED, now)
+        if before in {LegState.OFFERED, LegState.RINGING}:
+            self._core.events.append(InviteCancelled(leg.id, request.headers))
+        elif before is not LegState.ENDING:
+            self._core.events.append(ByeReceived(leg.id, request.headers))
+
+    def _on_info(self, leg: Leg, request: Request, transaction: Transaction, now: float) -> None:
+        kind = request.content_type
+        if request.body and kind not in self._core.config.info_types:
+            accept = ", ".join(sorted(self._core.config.info_types))
+            self._answer(transaction, 415, f"Accept: {accept}\r\n", now)
+            return
+        self._answer(transaction, 200, "", now)
+        if request.body and kind is not None:
+            self._core.events.append(InfoReceived(leg.id, kind, request.body))
+
+    def _on_options_in_dialog(
+        self, _leg: Leg, request: Request, transaction: Transaction, now: float
+    ) -> None:
+        self._answer_options(request, transaction, transaction.to, transaction.flow, now)
+
+    def _answer_options(
+        self, _request: Request, transaction: Transaction, to: str, flow: Flow, now: float
+    ) -> None:
+        core = self._core
+        transaction.to = to
+        if core.draining:
+            self._answer(transaction, 503, f"Retry-After: {core.config.retry_after_s}\r\n", now)
+        else:
+            self._answer(
+                transaction,
+                200,
+                f"Contact: {core.contacts[flow.transport]}\r\nAllow: {ALLOW}\r\nAccept: {_SDP}\r\n"
+                "Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n",
+                now,
+            )
+        core.events.append(OptionsReceived(flow))
+
+    def _on_reinvite(self, leg: Leg, request: Request, key: Key, flow: Flow, now: float) -> None:
+        core = self._core
+        _check_invite_body(request)
+        if leg.invite is not None:
+            if leg.invite.table is INVITE_SERVER:
+                raise _Refused(
+                    500, "an INVITE is under way", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n"
+                )
+            raise _Refused(491, "our own INVITE is under way")
+        if leg.offered and leg.ack_waits:
+            raise _Refused(491, "our offer has no answer yet")
+        if leg.state not in {LegState.ANSWERED, LegState.CONFIRMED}:
+            raise _Refused(481, "dialog is ending")
+        contact = request.contact
+        transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
+        transaction.leg = leg
+        transaction.to = request.headers["to"]
+        transaction.tag = leg.local_tag
+        leg.invite = transaction
+        leg.invite_cseq = request.cseq[0]
+        leg.reinviting = True
+        leg.offered = not request.body
+        leg.pending_target = contact.uri_text if contact is not None else leg.target
+        if flow.transport is not Transport.UDP:
+            leg.flow = flow
+        if core.config.trying_at_once:
+            trying = build_reply(100, transaction.head, transaction.to, _timestamp(request))
+            self._transactions.run(transaction, Input.PROVISIONAL, now, trying)
+        core.events.append(ReinviteReceived(leg.id, request.body))
+
+    # ------------------------------------------------------------------------------------------ ACK and CANCEL
+
+    def _on_ack(self, request: Request, data: bytes, flow: Flow, now: float) -> None:
+        transaction = self._transactions.servers.get(server_key(request, "INVITE"))
+        if transaction is not None:
+            if transaction.leg is not None:
+                self._core.note(transaction.leg, "in", data, flow, now)
+            if transaction.state is not State.ACCEPTED:
+                self._transactions.run(transaction, Input.ACK, now)
+                return
+        leg = self._dialogs.find(request)
+        wait = leg.ack_waits.get(request.cseq[0]) if leg is not None else None
+        if leg is None or wait is None:
+            self._core.counters.dropped_unmatched += 1
+            return
+        if transaction is None:
+            self._core.note(leg, "in", data, flow, now)
+        self._dialogs.acked(leg, wait, now)
+        self._core.events.append(AckReceived(leg.id, request.body))
+
+    def _on_cancel(self, request: Request, data: bytes, key: Key, flow: Flow, now: float) -> None:
+        invite = self._transactions.servers.get(server_key(request, "INVITE"))
+        if invite is None:
+            raise _Refused(481, "nothing to cancel")
+        transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
+        leg = invite.leg
+        tag = invite.tag or stateless_tag(self._secret, request)
+        transaction.to = tagged_to(request, tag)
+        if leg is not None:
+            transaction.leg = leg
+            self._core.note(leg, "in", data, flow, now)
+        self._answer(transaction, 200, "", now)
+        if leg is None or leg.invite is not invite:
+            return
+        reinviting = leg.reinviting
+        self._dialogs.terminate_invite(leg, now)
+        if reinviting:
+            self._core.events.append(ReinviteCancelled(leg.id))
+        else:
+            self._core.step(leg, LegInput.CANCELLED, now)
+            self._core.events.append(InviteCancelled(leg.id, request.headers))
+
+
+def _timestamp(request: Request) -> str:
+    """A 100 repeats the Timestamp of the request (RFC 3261 section 8.2.6.1)."""
+    value = request.headers.get("timestamp")
+    return "" if value is None else f"Timestamp: {value}\r\n"
