@@ -1,0 +1,149 @@
+"""Rules that bind several resources together, checked on the resources as they will be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+from tieline.model.pool import Pool
+from tieline.model.resources import Resources
+from tieline.model.trunk import NumberSource
+from tieline.resources.reader import Draft, Reader
+
+Names = Mapping[str, Mapping[str, Draft]]
+
+
+def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None:
+    """Note every broken rule. A fault is placed at the file's resource where one of those concerned is in it."""
+
+    def fault(kind: str, name: str, field: str, message: str) -> None:
+        draft = drafts[kind].get(name)
+        line = draft.line_of(field) if draft is not None else 1
+        reader.fault(line, f"{kind}.{name}.{field}", message)
+
+    _check_ids(resources, fault)
+    _check_references(resources, fault)
+    _check_pools(resources, fault)
+    _check_pool_numbers(resources, fault)
+    _check_project_numbers(resources, fault)
+    _check_trunks(resources, fault)
+    _check_secrets(resources, fault)
+
+
+Fault = Callable[[str, str, str, str], None]
+
+
+def _check_ids(resources: Resources, fault: Fault) -> None:
+    for kind, found in (("accounts", resources.accounts), ("projects", resources.projects)):
+        owner: dict[str, str] = {}
+        for one in found:
+            for field, key in (("id", one.id), ("slug", one.slug)):
+                if owner.setdefault(key, one.slug) != one.slug:
+                    fault(kind, one.slug, field, f"{key} already names {owner[key]}")
+
+
+def _check_references(resources: Resources, fault: Fault) -> None:
+    """What `prune` may have left hanging; names in the file itself were resolved before."""
+    accounts = {one.id for one in resources.accounts}
+    projects = {one.id for one in resources.projects}
+    trunks = {one.name for one in resources.trunks}
+    for project in resources.projects:
+        if project.account not in accounts:
+            fault("projects", project.slug, "account", f"there is no account {project.account}")
+        names = {one.name for one in project.handoffs}
+        wanted = project.fallback_handoff
+        if wanted is not None and project.path is None and wanted not in names:
+            fault("projects", project.slug, "fallback_handoff", f"there is no destination {wanted!r}")
+    for pool in resources.pools:
+        if pool.project not in projects:
+            fault("pools", pool.name, "project", f"there is no project {pool.project}")
+        for trunk in pool.trunks:
+            if trunk not in trunks:
+                fault("pools", pool.name, "trunks", f"there is no trunk {trunk}")
+    for token in resources.sip_tokens:
+        if token.project not in projects:
+            fault("sip_tokens", token.name, "project", f"there is no project {token.project}")
+    for key in resources.api_keys:
+        if key.account not in accounts or (key.project is not None and key.project not in projects):
+            fault("api_keys", key.name, "account", "its account or project is gone")
+    for one in resources.trunks:
+        if one.account is not None and one.account not in accounts:
+            fault("trunks", one.name, "account", f"there is no account {one.account}")
+
+
+def _check_pools(resources: Resources, fault: Fault) -> None:
+    for pool in resources.pools:
+        if not pool.min_ttl_s <= pool.ttl_s <= pool.max_ttl_s:
+            fault(
+                "pools",
+                pool.name,
+                "ttl_s",
+                f"{pool.ttl_s:g} is not between min_ttl_s {pool.min_ttl_s:g} and max_ttl_s {pool.max_ttl_s:g}",
+            )
+
+
+def _check_pool_numbers(resources: Resources, fault: Fault) -> None:
+    """A number may be in two pools only when no call could mean either: their trunks must differ."""
+    account_of = {project.id: project.account for project in resources.projects}
+
+    def reachable(pool: Pool) -> frozenset[str]:
+        account = account_of.get(pool.project)
+        return frozenset(pool.trunks) or frozenset(
+            ["any trunk", *(one.name for one in resources.trunks if one.account in {None, account})]
+            if account is not None
+            else ()
+        )
+
+    holders: defaultdict[str, list[Pool]] = defaultdict(list)
+    reported: set[tuple[str, str]] = set()
+    trunks = {pool.name: reachable(pool) for pool in resources.pools}
+    for pool in resources.pools:
+        for number in pool.numbers:
+            for other in holders[number]:
+                pair = (other.name, pool.name)
+                shared = trunks[pool.name] & trunks[other.name]
+                if account_of.get(pool.project) != account_of.get(other.project):
+                    shared -= {"any trunk"}
+                if shared and pair not in reported:
+                    reported.add(pair)
+                    over = ", ".join(sorted(shared - {"any trunk"})) or "any trunk"
+                    message = f"{number} is also in the pool {other.name}, and both take calls over {over}"
+                    fault("pools", pool.name, "numbers", message)
+            holders[number].append(pool)
+
+
+def _check_project_numbers(resources: Resources, fault: Fault) -> None:
+    holders: dict[tuple[str, str], str] = {}
+    for project in resources.projects:
+        for number in project.numbers:
+            other = holders.setdefault((project.account, number), project.slug)
+            if other != project.slug:
+                fault("projects", project.slug, "numbers", f"{number} already routes to {other}")
+
+
+def _check_trunks(resources: Resources, fault: Fault) -> None:
+    holders: dict[str, str] = {}
+    for trunk in resources.trunks:
+        if not trunk.networks:
+            fault("trunks", trunk.name, "networks", "at least one network is needed")
+        if (trunk.number_from is NumberSource.HEADER) != (trunk.number_header is not None):
+            fault("trunks", trunk.name, "number_header", "goes with `number_from: header`, and only with it")
+        for network in trunk.networks:
+            other = holders.setdefault(network, trunk.name)
+            if other != trunk.name:
+                fault("trunks", trunk.name, "networks", f"{network} already belongs to the trunk {other}")
+
+
+def _check_secrets(resources: Resources, fault: Fault) -> None:
+    hashes: dict[str, str] = {}
+    for key in resources.api_keys:
+        if not key.scopes:
+            fault("api_keys", key.name, "scopes", "at least one scope is needed")
+        other = hashes.setdefault(key.key_hash, key.name)
+        if other != key.name:
+            fault("api_keys", key.name, "value_from_env", f"has the same value as the key {other}")
+    hashes = {}
+    for token in resources.sip_tokens:
+        other = hashes.setdefault(token.token_hash, token.name)
+        if other != token.name:
+            fault("sip_tokens", token.name, "value_from_env", f"has the same value as the token {other}")

@@ -1,0 +1,82 @@
+"""Resources as a file that `tieline apply` reads back to the same resources.
+
+Keys and tokens are written as hashes; a project's secrets as references to environment variables.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from tieline.model.resources import Resources
+from tieline.resources.diff import to_ranges
+from tieline.resources.kinds import KINDS
+
+
+def export_resources(resources: Resources) -> str:
+    """The YAML text."""
+    slugs = {one.id: one.slug for one in (*resources.accounts, *resources.projects)}
+    document: dict[str, Any] = {}
+    for kind in KINDS:
+        found = [dict(_fields(one, slugs)) for one in getattr(resources, kind)]
+        if found:
+            document[kind] = found
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _fields(record: Any, slugs: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    for info in msgspec.structs.fields(record):
+        value = getattr(record, info.name)
+        if value == info.default:
+            continue
+        if info.name in {"account", "project"}:
+            value = slugs.get(value, value)
+        elif info.name == "numbers":
+            value = [DoubleQuotedScalarString(number) for number in to_ranges(value)]
+        elif info.name == "secrets":
+            value = {key: {"value_from_env": key} for key in value}
+        elif info.name == "scopes":
+            value = sorted(str(scope) for scope in value)
+        elif info.name == "handoffs":
+            value = [_without_defaults(one) for one in value]
+        yield info.name, _plain(value)
+
+
+def _without_defaults(record: msgspec.Struct) -> dict[str, Any]:
+    """A nested record with only what differs from its defaults, and its method always."""
+    found: dict[str, Any] = {}
+    for info in msgspec.structs.fields(record):
+        value = getattr(record, info.name)
+        if isinstance(value, msgspec.Struct):
+            found[info.name] = _without_defaults(value)
+        elif isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+            found[info.name] = [_without_defaults(one) for one in value]
+        elif value != info.default or info.name == "method":
+            found[info.name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Only what YAML has by itself."""
+    if isinstance(value, msgspec.Struct):
+        return _without_defaults(value)
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, DoubleQuotedScalarString):
+        return value
+    if isinstance(value, str):
+        text = str(value)
+        return DoubleQuotedScalarString(text) if text[:1] in "+0123456789" else text
+    return msgspec.to_builtins(value)

@@ -1,0 +1,28 @@
+"""API keys and SIP tokens: made from random bits, shown once, stored as SHA-256 with a readable beginning."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+SECRET_BYTES = 32
+KEY_PREFIX = "tl_"
+TOKEN_PREFIX = "tlt_"
+SHORTEST_GIVEN = 16
+
+
+def write_secret(prefix: str, random: bytes) -> str:
+    """A secret to hand out, from 32 random bytes: letters, digits, `-` and `_` after `prefix`."""
+    if len(random) < SECRET_BYTES:
+        raise ValueError(f"{SECRET_BYTES} random bytes are needed")
+    return prefix + base64.urlsafe_b64encode(random).rstrip(b"=").decode()
+
+
+def hash_secret(secret: str) -> str:
+    """The stored form: SHA-256 in hex."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def readable_prefix(secret: str) -> str:
+    """How the secret begins, enough to recognise it by and too little to guess it from."""
+    return secret[:8] if len(secret) >= 40 else secret[:4]
