@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from tieline.agent.spec import LoadReport
 from tieline.calls.directory import Directory
 from tieline.calls.ports import AgentPort
 from tieline.errors import TielineError
@@ -15,8 +16,8 @@ from tieline.observe.logging import get_logger
 class RunningAgent(AgentPort, Protocol):
     """An agent with a life cycle."""
 
-    async def start(self) -> None:
-        """Load the project. Raises `TielineError` when it cannot be loaded."""
+    async def start(self) -> LoadReport:
+        """Load the project; `ok` of the report says whether it can be served."""
         ...
 
     async def close(self) -> None:
@@ -57,11 +58,10 @@ class Agents:
 
     async def _start(self, project: Project) -> None:
         agent = self._make(project)
-        try:
-            await agent.start()
-        except TielineError as error:
-            self._faults[project.id] = error.message
-            self._log.error("agent not started", project=project.slug, error=error.message)
+        fault = await _start(agent)
+        if fault is not None:
+            self._faults[project.id] = fault
+            self._log.error("agent not started", project=project.slug, error=fault)
             await agent.close()
             return
         self._faults.pop(project.id, None)
@@ -80,6 +80,15 @@ class Agents:
             await self._stop(project_id)
 
 
+async def _start(agent: RunningAgent) -> str | None:
+    """Start an agent; what is wrong with it, or None."""
+    try:
+        report = await agent.start()
+    except TielineError as error:
+        return error.message
+    return None if report.ok else "; ".join(str(finding) for finding in report.errors)
+
+
 def _needs_restart(old: Project, new: Project) -> bool:
     """Whether the processes depend on what has changed."""
-    return (old.path, old.env, old.secrets) != (new.path, new.env, new.secrets)
+    return (old.path, old.env, old.secrets, old.handoffs) != (new.path, new.env, new.secrets, new.handoffs)

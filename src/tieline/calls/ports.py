@@ -37,8 +37,11 @@ class SipPort(Protocol):
         """Send a final refusal."""
         ...
 
-    def bye(self, leg_id: int, headers: Sequence[Header] = (), reason: str | None = None) -> None:
-        """End the leg; `reason` is a Reason header value (RFC 3326)."""
+    def bye(self, leg_id: int, headers: Sequence[Header] = (), reason: str | None = None) -> bool:
+        """End the leg; `reason` is a Reason header value (RFC 3326). `ByeCompleted` follows.
+
+        False when the leg is over already: nothing was sent and nothing follows.
+        """
         ...
 
     def accept_reinvite(self, leg_id: int, sdp: bytes) -> None:

@@ -17,7 +17,7 @@ from tieline.handoff.exposure import expose, shared_id_of
 from tieline.media.messages import LegClosed
 from tieline.model.call import Termination
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, Turn
-from tieline.model.handoff import Destination, HandoffPlan, HandoffRequest
+from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult, BindVerdict
 from tieline.sip.events import InviteReceived
 from tieline.sip.leg import TraceEntry
@@ -171,15 +171,6 @@ class CallRecord:
 def handoff_request(shape: dict[str, Any]) -> HandoffRequest:
     """The agent's handoff, from its JSON shape."""
     return msgspec.convert(shape, HandoffRequest)
-
-
-def merge_destinations(folder: Sequence[Destination], configured: Sequence[Destination]) -> list[Destination]:
-    """A project's destinations: the folder's, with those of the resource file laid over them by name."""
-    merged = {destination.name: destination for destination in (*folder, *configured)}
-    chosen = next((d.name for d in configured if d.is_default), None)
-    if chosen is None:
-        return list(merged.values())
-    return [msgspec.structs.replace(d, is_default=d.name == chosen) for d in merged.values()]
 
 
 def joined_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

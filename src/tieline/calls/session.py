@@ -13,13 +13,13 @@ import itertools
 from tieline.agent.messages import Listen, Run, RunKind, TurnResult
 from tieline.calls.leg_media import LegMedia
 from tieline.calls.ports import AgentPort, CallServices
-from tieline.calls.records import CallRecord, custom_headers, handoff_request, merge_destinations
+from tieline.calls.records import CallRecord, custom_headers, handoff_request
 from tieline.calls.routing import PHRASES, Route
 from tieline.errors import TielineError
 from tieline.handoff.plan import UnplannableHandoff, plan_handoff
 from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
-from tieline.model.handoff import Destination, HandoffPlan, HandoffRequest
+from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.observe.logging import get_logger
@@ -271,8 +271,9 @@ class CallSession:
 
     async def _hand_off(self, request: HandoffRequest, *, fallback: bool = False) -> None:
         """Plan, speak, commit, send: in that order, whatever the method."""
+        destinations = self._agent.destinations if self._agent is not None else ()
         try:
-            plan = plan_handoff(request, self._destinations(), self.record.variables(self._conversation))
+            plan = plan_handoff(request, destinations, self.record.variables(self._conversation))
         except UnplannableHandoff as error:
             self._log.error("handoff cannot be carried out", reason=error.reason, detail=str(error))
             if fallback:
@@ -298,11 +299,6 @@ class CallSession:
             await self._save_outcome(None)
             self._end_leg(reason=FAILURE_CLEARING)
             raise self._ended(TerminationReason.AGENT_FAILED, detail) from None
-
-    def _destinations(self) -> list[Destination]:
-        return merge_destinations(
-            self._agent.destinations if self._agent else (), self.route.project.handoffs
-        )
 
     async def _save_outcome(self, plan: HandoffPlan | None) -> None:
         """Commit what Get Handoff answers; the first outcome of a call stands."""
@@ -348,7 +344,8 @@ class CallSession:
             self._services.sip.reject(self._leg, 500)
             return
         self._bye_done = asyncio.get_running_loop().create_future()
-        self._services.sip.bye(self._leg, headers, reason)
+        if not self._services.sip.bye(self._leg, headers, reason):
+            self._bye_done.set_result(0)
 
     # -- facts from outside -----------------------------------------------------------------------------------
 
