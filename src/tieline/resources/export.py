@@ -20,7 +20,8 @@ from tieline.resources.kinds import KINDS
 
 def export_resources(resources: Resources) -> str:
     """The YAML text."""
-    slugs = {one.id: one.slug for one in (*resources.accounts, *resources.projects)}
+    slugs = {account.id: account.slug for account in resources.accounts}
+    slugs |= {project.id: project.slug for project in resources.projects}
     document: dict[str, Any] = {}
     for kind in KINDS:
         found = [dict(_fields(one, slugs)) for one in getattr(resources, kind)]

@@ -96,6 +96,9 @@ class _Build:
         self.reader = document.reader
         self.accounts: dict[str, Account] = {}
         self.projects: dict[str, Project] = {}
+        self.broken: set[tuple[str, str]] = (
+            set()
+        )  # resources whose own faults are told: references to them are not
 
     def resources(self) -> Resources:
         accounts = self._merge("accounts", self.current.accounts, self._account)
@@ -121,12 +124,13 @@ class _Build:
         for draft in self.document.drafts[kind]:
             name = draft.values[field]
             if FAULTY in draft.values.values():
-                if name in there:
-                    found[name] = there[name]
-                continue
-            made = make(draft, there.get(name))
+                made = there.get(name)
+            else:
+                made = make(draft, there.get(name))
             if made is not None:
                 found[name] = made
+            elif name is not FAULTY:
+                self.broken.add((kind, name))
         return tuple(found.values())
 
     def _account(self, draft: Draft, there: Account | None) -> Account:
@@ -144,11 +148,9 @@ class _Build:
         where = f"projects.{values['slug']}"
         answer_only = values.get("answer_only", False)
         if answer_only == ("path" in values):
-            problem = (
-                "has a path and answer_only; one of them"
-                if answer_only
-                else "needs a path (or answer_only: true)"
-            )
+            problem = "needs a path, or answer_only: true"
+            if answer_only:
+                problem = "has a path and answer_only; one of them"
             self.reader.fault(draft.line, where, problem)
             return None
         if "path" in values:
@@ -239,9 +241,13 @@ class _Build:
         if name is None:
             if len(ids) == 1:
                 return next(iter(ids))
+            if not ids and self.broken:
+                return None
             problem = "is needed: there are several accounts" if ids else "is needed: there is no account"
         elif name in self.accounts:
             return self.accounts[name].id
+        elif ("accounts", name) in self.broken:
+            return None
         else:
             problem = f"there is no account {name}"
         self.reader.fault(draft.line_of("account"), f"{draft.kind}.account", problem)
@@ -250,7 +256,7 @@ class _Build:
     def _project_of(self, draft: Draft) -> Project | None:
         name = draft.values["project"]
         found = self.projects.get(name)
-        if found is None:
+        if found is None and ("projects", name) not in self.broken:
             self.reader.fault(
                 draft.line_of("project"), f"{draft.kind}.project", f"there is no project {name}"
             )

@@ -104,7 +104,7 @@ class Reader:
 
 
 def unknown(name: str, known: Iterable[str], noun: str) -> str:
-    """`unknown field nmae; did you mean name?`"""
+    """Say that `name` is unknown, and which known one it may have meant."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"unknown {noun}; " + (

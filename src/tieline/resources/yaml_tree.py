@@ -1,6 +1,6 @@
-"""YAML as a tree that knows its lines. Scalars keep the text as written, so `+15550100` and `0100` stay numbers
-of a telephone and never become numbers of arithmetic.
+"""YAML as a tree that knows its lines.
 
+Scalars keep the text as written, so `+15550100` and `0100` stay telephone numbers and never become arithmetic.
 Refused with the line: what is no YAML, repeated keys, tags, merge keys, several documents, and aliases that would
 unfold to something huge.
 """
