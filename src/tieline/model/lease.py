@@ -143,6 +143,11 @@ def is_no_show(lease: NumberLease, now: datetime) -> bool:
     return lease.phase is Phase.LENT and not lease.released and now >= lease.expires_at
 
 
+def is_remembered(lease: NumberLease, now: datetime) -> bool:
+    """Whether a call to the number is still to be met with its reservation after it has left the pool."""
+    return lease.phase is Phase.BOUND or (lease.phase is Phase.LENT and now < lease.free_at)
+
+
 def is_suspect(lease: NumberLease, now: datetime) -> bool:
     """Whether callers keep failing to arrive on the number, or keep arriving that nobody announced."""
     rate = smooth_no_shows(lease.no_show_rate, no_show=True) if is_no_show(lease, now) else lease.no_show_rate
@@ -196,16 +201,6 @@ def caller_differs(expected: str | None, caller: str | None, policy: CallerPolic
     if caller is None:
         return policy is CallerPolicy.STRICT
     return caller != expected
-
-
-def is_verified(reservation: Reservation, caller: str | None, *, trunk: bool) -> bool:
-    """Whether a claim is known to be the right caller's: by their number, or by the pool's own trunk."""
-    return trunk or (caller is not None and caller == reservation.expected_caller)
-
-
-def is_same_call(reservation: Reservation, request: BindRequest) -> bool:
-    """Whether the reservation is held by this very call: a retransmission, a fork, a challenge answered."""
-    return (reservation.sip_call_id, reservation.from_tag) == (request.sip_call_id, request.from_tag)
 
 
 def bind(

@@ -93,8 +93,12 @@ class BindVerdict(StrEnum):
 
 
 class BindResult(Record):
-    """The verdict on a bind; `reservation` is set when attributes belong to this call."""
+    """The verdict on a bind; `reservation` is set when attributes belong to this call.
+
+    `caller_matched` says that the caller is the expected one, which verifies the claim.
+    """
 
     verdict: BindVerdict
     reservation: Reservation | None = None
+    caller_matched: bool = False
     attributes: dict[str, Any] = {}

@@ -18,6 +18,7 @@ from tieline.model.lease import (
     claim,
     count_stray,
     is_no_show,
+    is_remembered,
     is_suspect,
     lease_seconds,
     number_state,
@@ -40,7 +41,7 @@ from tieline.model.rotation import Rotation
 from tieline.store.base import PoolNumber
 from tieline.store.errors import IdempotencyMismatch, PoolExhausted
 from tieline.store.identity import new_reservation_ids
-from tieline.store.records import bind_result, describe_number, plain_result, repeat_bind, stamp
+from tieline.store.records import attach, describe_number, repeat_bind, stamp
 
 
 class _Pool:
@@ -150,29 +151,31 @@ class MemoryReservations:
         """Attach the call to what is reserved on its number, or say why not. Repeating it gives the same answer."""
         holder = self._by_call.get((request.sip_call_id, request.from_tag))
         if holder is not None:
-            return repeat_bind(self._reservations[holder], request.pool, request.number, now)
+            return repeat_bind(self._reservations[holder], request, now)
         here = self._pool(request.pool)
         lease = here.lease(request.number)
         if lease is None:
             return BindResult(verdict=BindVerdict.STRAY)
         current = self._current.get((request.pool, request.number))
         decision = bind(lease, self._reservations.get(current or ""), request, here.policy, now)
-        return self._carry_out(here, lease, decision, now)
+        return self._carry_out(here, lease, decision, request, now)
 
-    def _carry_out(self, here: _Pool, lease: NumberLease, decision: BindDecision, now: datetime) -> BindResult:
+    def _carry_out(
+        self, here: _Pool, lease: NumberLease, decision: BindDecision, request: BindRequest, now: datetime
+    ) -> BindResult:
         """Store what a bind decided."""
         if decision.verdict is BindVerdict.STRAY:
             here.counters["stray"] += 1
             here.store(count_stray(lease))
         if decision.step is None:
-            return plain_result(decision)
+            return BindResult(verdict=decision.verdict)
         if decision.verdict is BindVerdict.LATE:
             here.counters["late"] += 1
             here.counters["expired"] += is_no_show(lease, now)
         reservation = decision.step.reservation
         self._store(here, decision.step)
-        self._by_call[reservation.sip_call_id or "", reservation.from_tag or ""] = reservation.id
-        return bind_result(decision.verdict, reservation, now)
+        self._by_call[request.sip_call_id, request.from_tag] = reservation.id
+        return attach(decision.verdict, reservation, request, now)
 
     async def claim(self, reservation_id: str, epoch: int, now: datetime, *, verified: bool) -> bool:
         """BOUND -> CLAIMED; the number starts its cool-down. False when fenced off."""
@@ -271,15 +274,19 @@ class MemoryReservations:
             raise NotFound(f"pool {pool!r} has no number {number}", pool=pool, number=number)
         here.store(msgspec.structs.replace(here.leases[here.slots[number]], admin=admin))
 
-    async def pools_holding(self, number: str, now: datetime) -> Sequence[str]:
-        """Pools that `number` was removed from while a caller's reservation on it is still to be honoured."""
-        return [
-            name
-            for name, here in sorted(self._pools.items())
-            if number not in here.numbers
-            and (lease := here.lease(number)) is not None
-            and (lease.phase is Phase.BOUND or (lease.phase is Phase.LENT and now < lease.free_at))
-        ]
+    async def lingering_pools(self, now: datetime) -> Sequence[Pool]:
+        """Pools with, as `numbers`, those that were removed while a reservation on them is still to be honoured."""
+        found = []
+        for name in sorted(self._pools):
+            here = self._pools[name]
+            numbers = tuple(
+                lease.number
+                for lease in here.leases
+                if lease.number not in here.numbers and is_remembered(lease, now)
+            )
+            if numbers:
+                found.append(msgspec.structs.replace(here.policy, numbers=numbers))
+        return found
 
     # --------------------------------------------------------------------------------------------- resources
 

@@ -18,14 +18,13 @@ from tieline.model.conversation import (
 from tieline.model.handoff import HandoffState
 from tieline.model.lease import (
     LONG_AGO,
-    BindDecision,
     NumberLease,
     is_no_show,
     is_suspect,
     number_state,
     state_at,
 )
-from tieline.model.reservation import BindResult, BindVerdict, Reservation
+from tieline.model.reservation import BindRequest, BindResult, BindVerdict, Reservation
 from tieline.store.base import ConversationFilter, HandoffLookup, PoolNumber
 
 MERGE_WITHIN = timedelta(minutes=1)
@@ -139,19 +138,18 @@ def merge_refusal(last: RefusedCall | None, refused: RefusedCall) -> RefusedCall
     return msgspec.structs.replace(last, count=last.count + refused.count)
 
 
-def repeat_bind(held: Reservation, pool: str, number: str, now: datetime) -> BindResult:
+def repeat_bind(held: Reservation, request: BindRequest, now: datetime) -> BindResult:
     """The answer to an INVITE whose call already holds a reservation: the same one, on the same number only."""
-    if (held.pool, held.number) != (pool, number):
+    if (held.pool, held.number) != (request.pool, request.number):
         return BindResult(verdict=BindVerdict.SECOND_CALL)
-    return bind_result(BindVerdict.LATE if held.late else BindVerdict.BOUND, held, now)
+    return attach(BindVerdict.LATE if held.late else BindVerdict.BOUND, held, request, now)
 
 
-def bind_result(verdict: BindVerdict, reservation: Reservation, now: datetime) -> BindResult:
-    """A verdict that attaches the reservation's attributes."""
-    attributes = msgspec.json.decode(reservation.attributes_json)
-    return BindResult(verdict=verdict, reservation=state_at(reservation, now), attributes=attributes)
-
-
-def plain_result(decision: BindDecision) -> BindResult:
-    """A verdict that attaches nothing."""
-    return BindResult(verdict=decision.verdict)
+def attach(verdict: BindVerdict, reservation: Reservation, request: BindRequest, now: datetime) -> BindResult:
+    """A verdict that gives the reservation's attributes to the call."""
+    return BindResult(
+        verdict=verdict,
+        reservation=state_at(reservation, now),
+        caller_matched=request.caller is not None and request.caller == reservation.expected_caller,
+        attributes=msgspec.json.decode(reservation.attributes_json),
+    )

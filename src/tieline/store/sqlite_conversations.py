@@ -1,0 +1,282 @@
+"""Conversations, outcomes and refused calls in SQLite. Writes run in the writer's thread, reads in the reader's."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tieline.errors import NotFound
+from tieline.model.call import CallState
+from tieline.model.conversation import (
+    Conversation,
+    ConversationClosed,
+    ConversationOpened,
+    Outcome,
+    OutcomeStatus,
+    RefusedCall,
+    Turn,
+)
+from tieline.store.base import ConversationFilter, HandoffLookup
+from tieline.store.records import (
+    KEPT_REFUSALS,
+    MERGE_WITHIN,
+    empty_outcome,
+    interrupted,
+    look_up,
+    merge_refusal,
+    read_stamp,
+    stamp,
+)
+from tieline.store.sqlite_connection import Reader
+from tieline.store.sqlite_writer import Writer
+
+_OPEN = """
+INSERT INTO conversations (id, account, project, started_at, state, caller, callee, sip_call_id, shared_id, opened)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
+_ANSWER = """
+UPDATE conversations SET answered_at = coalesce(answered_at, ?), state = iif(state = 'offered', 'answered', state)
+    WHERE id = ?"""
+_TALK = "UPDATE conversations SET state = 'talking' WHERE id = ? AND state IN ('offered', 'answered')"
+_TURN = "INSERT OR REPLACE INTO turns (conversation_id, position, document) VALUES (?, ?, ?)"
+_OUTCOME = """
+INSERT INTO outcomes (conversation_id, handed_off, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"""
+_OUTCOME_KNOWN = """
+UPDATE conversations SET shared_id = coalesce(?, shared_id), state = iif(? AND closed IS NULL, 'handing_off', state)
+    WHERE id = ?"""
+_CLOSE = "UPDATE conversations SET state = 'ended', closed = ?, ladder = ? WHERE id = ? AND closed IS NULL"
+_IS_ANSWERED = "SELECT answered_at FROM conversations WHERE id = ?"
+_OPENED = "SELECT opened FROM conversations WHERE id = ?"
+_UP = "SELECT opened, answered_at FROM conversations WHERE closed IS NULL"
+_WHOLE = """
+SELECT c.opened, c.state, o.document, c.closed, c.ladder FROM conversations c
+    LEFT JOIN outcomes o ON o.conversation_id = c.id WHERE c.id = ?"""
+_TURNS = "SELECT document FROM turns WHERE conversation_id = ? ORDER BY position"
+_LOOK_UP = """
+SELECT c.id, c.shared_id, o.document, c.closed IS NOT NULL FROM conversations c
+    LEFT JOIN outcomes o ON o.conversation_id = c.id"""
+_BY_ID = f"{_LOOK_UP} WHERE c.id = ? AND c.account = ? AND c.project = ?"
+_BY_SHARED_ID = f"""{_LOOK_UP} WHERE c.shared_id = ? AND c.account = ? AND c.project = ?
+    ORDER BY c.started_at DESC, c.id DESC LIMIT 1"""
+_LAST_REFUSAL = """
+SELECT seq, document FROM refusals WHERE source = ? AND reason = ? AND at > ? ORDER BY seq DESC"""
+
+
+def list_query(wanted: ConversationFilter) -> tuple[str, list[Any]]:
+    """The statement and parameters for what `wanted` asks for."""
+    before = None if wanted.before is None else stamp(wanted.before)
+    conditions: list[tuple[str, tuple[Any, ...]]] = [
+        ("c.account = ?", (wanted.account,)),
+        ("c.project = ?", (wanted.project,)),
+        ("(c.caller = ? OR c.callee = ?)", (wanted.number, wanted.number)),
+        ("c.shared_id = ?", (wanted.shared_id,)),
+        ("c.sip_call_id = ?", (wanted.sip_call_id,)),
+        ("c.started_at < ?", (before,)),
+    ]
+    asked = [(text, values) for text, values in conditions if values[0] is not None]
+    where = " AND ".join(text for text, _ in asked) or "1"
+    parameters = [value for _, values in asked for value in values]
+    statement = f"""
+SELECT c.opened, c.state, o.document, c.closed FROM conversations c
+    LEFT JOIN outcomes o ON o.conversation_id = c.id WHERE {where}
+    ORDER BY c.started_at DESC, c.id DESC LIMIT ?"""  # noqa: S608 - only the conditions above
+    return statement, [*parameters, wanted.limit]
+
+
+class SqliteConversations:
+    """The `ConversationStore` protocol."""
+
+    _writer: Writer
+    _reader: Reader
+    _settle_bound: Callable[[sqlite3.Connection, Callable[[str | None], bool], datetime], None]
+
+    async def open_conversation(self, opened: ConversationOpened) -> None:
+        """Store the start of a call. The first one stands."""
+        values = (
+            opened.id,
+            opened.account,
+            opened.project,
+            stamp(opened.started_at),
+            CallState.OFFERED.value,
+            opened.caller_number,
+            opened.callee_number,
+            opened.sip_call_id,
+            opened.shared_id,
+            _encode(opened),
+        )
+        await self._writer.submit(lambda connection: _run(connection, _OPEN, values))
+
+    async def mark_answered(self, conversation_id: str, now: datetime) -> None:
+        """The call was answered. Raises `NotFound`."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if not connection.execute(_ANSWER, (stamp(now), conversation_id)).rowcount:
+                raise _unknown(conversation_id)
+
+        await self._writer.submit(job)
+
+    async def save_turn(self, conversation_id: str, turn: Turn) -> None:
+        """Keep one turn; a turn of the same index is replaced. Raises `NotFound`."""
+        document = _encode(turn)
+
+        def job(connection: sqlite3.Connection) -> None:
+            try:
+                connection.execute(_TURN, (conversation_id, turn.index, document))
+            except sqlite3.IntegrityError as error:
+                raise _unknown(conversation_id) from error
+            connection.execute(_TALK, (conversation_id,))
+
+        await self._writer.submit(job)
+
+    async def save_outcome(self, outcome: Outcome) -> None:
+        """Commit what Get Handoff will answer; the first one stands. Raises `NotFound`."""
+        await self._writer.submit(lambda connection: _save_outcome(connection, outcome))
+
+    async def close_conversation(self, closed: ConversationClosed) -> None:
+        """The last write of a call; the first one stands. Raises `NotFound`."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            row = connection.execute(_OPENED, (closed.conversation_id,)).fetchone()
+            if row is None:
+                raise _unknown(closed.conversation_id)
+            _close(connection, msgspec.json.decode(row[0], type=ConversationOpened), closed)
+
+        await self._writer.submit(job)
+
+    async def settle_interrupted(self, now: datetime) -> int:
+        """Close every call that is up as interrupted, and settle the reservations that calls had bound."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            def answered(conversation_id: str | None) -> bool:
+                row = connection.execute(_IS_ANSWERED, (conversation_id,)).fetchone()
+                return row is not None and row[0] is not None
+
+            self._settle_bound(connection, answered, now)
+            up = connection.execute(_UP).fetchall()
+            for document, answered_at in up:
+                opened = msgspec.json.decode(document, type=ConversationOpened)
+                at = None if answered_at is None else read_stamp(answered_at)
+                _close(connection, opened, interrupted(opened.id, at, now))
+            return len(up)
+
+        return await self._writer.submit(job)
+
+    async def record_refusal(self, refused: RefusedCall) -> None:
+        """Keep why an INVITE was refused; repeats within a minute are counted."""
+        await self._writer.submit(lambda connection: _record_refusal(connection, refused))
+
+    # ------------------------------------------------------------------------------------------------- reads
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        """One conversation, whole."""
+
+        def query(connection: sqlite3.Connection) -> Conversation | None:
+            row = connection.execute(_WHOLE, (conversation_id,)).fetchone()
+            if row is None:
+                return None
+            turns = connection.execute(_TURNS, (conversation_id,)).fetchall()
+            ladder = (
+                ()
+                if row[4] is None
+                else msgspec.json.decode(zlib.decompress(row[4]), type=tuple[dict[str, Any], ...])
+            )
+            return _read(row, tuple(msgspec.json.decode(turn, type=Turn) for (turn,) in turns), ladder)
+
+        return await self._reader.read(query)
+
+    async def conversations(self, wanted: ConversationFilter) -> Sequence[Conversation]:
+        """Matching conversations, newest first, without their turns and ladders."""
+        statement, parameters = list_query(wanted)
+        rows = await self._reader.read(
+            lambda connection: connection.execute(statement, parameters).fetchall()
+        )
+        return [_read(row) for row in rows]
+
+    async def handoff_state(
+        self, account: str, project: str, *, conversation_id: str | None, shared_id: str | None
+    ) -> HandoffLookup:
+        """The outcome by shared id (the newest call with it) or, without one, by conversation id."""
+        statement, key = (_BY_ID, conversation_id) if shared_id is None else (_BY_SHARED_ID, shared_id)
+        row = await self._reader.read(
+            lambda connection: connection.execute(statement, (key, account, project)).fetchone()
+        )
+        if row is None:
+            return HandoffLookup(status=OutcomeStatus.UNKNOWN)
+        outcome = None if row[2] is None else msgspec.json.decode(row[2], type=Outcome)
+        return look_up(row[0], row[1], outcome, closed=bool(row[3]))
+
+    async def refusals(self, *, limit: int = 50) -> Sequence[RefusedCall]:
+        """The newest refused calls."""
+        rows = await self._reader.read(
+            lambda connection: connection.execute(
+                "SELECT document FROM refusals ORDER BY seq DESC LIMIT ?", (limit,)
+            ).fetchall()
+        )
+        return [msgspec.json.decode(row[0], type=RefusedCall) for row in rows]
+
+
+def _encode(record: Any) -> str:
+    return msgspec.json.encode(record).decode()
+
+
+def _unknown(conversation_id: str) -> NotFound:
+    return NotFound("no such conversation", conversation_id=conversation_id)
+
+
+def _run(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
+    connection.execute(statement, values)
+
+
+def _save_outcome(connection: sqlite3.Connection, outcome: Outcome) -> None:
+    try:
+        done = connection.execute(
+            _OUTCOME, (outcome.conversation_id, int(outcome.handed_off), _encode(outcome))
+        )
+    except sqlite3.IntegrityError as error:
+        raise _unknown(outcome.conversation_id) from error
+    if done.rowcount:
+        connection.execute(_OUTCOME_KNOWN, (outcome.shared_id, outcome.handed_off, outcome.conversation_id))
+
+
+def _close(connection: sqlite3.Connection, opened: ConversationOpened, closed: ConversationClosed) -> None:
+    ladder = zlib.compress(msgspec.json.encode(closed.ladder)) if closed.ladder else None
+    document = _encode(msgspec.structs.replace(closed, ladder=()))
+    if connection.execute(_CLOSE, (document, ladder, opened.id)).rowcount:
+        outcome = empty_outcome(opened, closed.ended_at)
+        connection.execute(_OUTCOME, (opened.id, 0, _encode(outcome)))
+
+
+def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> None:
+    reason = refused.refusal.reason.value
+    since = stamp(refused.at - MERGE_WITHIN)
+    for seq, document in connection.execute(_LAST_REFUSAL, (refused.source, reason, since)).fetchall():
+        merged = merge_refusal(msgspec.json.decode(document, type=RefusedCall), refused)
+        if merged is not None:
+            connection.execute("UPDATE refusals SET document = ? WHERE seq = ?", (_encode(merged), seq))
+            return
+    done = connection.execute(
+        "INSERT INTO refusals (at, source, reason, document) VALUES (?, ?, ?, ?)",
+        (stamp(refused.at), refused.source, reason, _encode(refused)),
+    )
+    connection.execute("DELETE FROM refusals WHERE seq <= ?", ((done.lastrowid or 0) - KEPT_REFUSALS,))
+
+
+def _read(
+    row: Sequence[Any], turns: tuple[Turn, ...] = (), ladder: tuple[dict[str, Any], ...] = ()
+) -> Conversation:
+    """A conversation from opened, state, outcome and closed."""
+    outcome = None if row[2] is None else msgspec.json.decode(row[2], type=Outcome)
+    closed = None if row[3] is None else msgspec.json.decode(row[3], type=ConversationClosed)
+    if closed is not None and ladder:
+        closed = msgspec.structs.replace(closed, ladder=ladder)
+    return Conversation(
+        opened=msgspec.json.decode(row[0], type=ConversationOpened),
+        state=CallState(row[1]),
+        turns=turns,
+        outcome=outcome,
+        closed=closed,
+    )

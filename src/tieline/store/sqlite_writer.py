@@ -1,0 +1,178 @@
+"""The one writer: a thread with a queue and one connection, which commits whatever has arrived as a group.
+
+While a commit is on its way to the disk, new writes queue up; they become the next group. There is no timer: a
+lone write is committed at once. Every result leaves after its commit, and a group's results reach the event loop
+in one wake-up.
+
+Writes that are alike (reservations) are handed over together, to be carried out by a few statements for all of
+them: every statement gives up the interpreter and has to win it back, so that their number, not their size,
+decides how long a group takes beside a busy event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+from tieline.store.errors import StoreFailed
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+
+MAX_GROUP = 512
+"""The most writes of one transaction: bounds how long the first of them waits."""
+
+
+class GroupPolicy(Protocol):
+    """What a store does around a group. All of it runs in the writer's thread."""
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """The transaction has begun; nothing of the group has run."""
+        ...
+
+    def reserve(self, connection: sqlite3.Connection, wanted: Sequence[Any]) -> list[Any]:
+        """Carry out the group's alike writes; results in order, an exception standing for a refusal."""
+        ...
+
+    def finish(self, connection: sqlite3.Connection) -> None:
+        """Everything has run; the commit is next."""
+        ...
+
+    def failed(self) -> None:
+        """The transaction was rolled back: nothing that was concluded from it holds."""
+        ...
+
+
+class _Write:
+    """One queued write: a job of its own, or what is wanted of the group's common statement."""
+
+    __slots__ = ("future", "job", "wanted")
+
+    def __init__(self, future: asyncio.Future[Any], job: Job[Any] | None, wanted: Any) -> None:
+        self.future = future
+        self.job = job
+        self.wanted = wanted
+
+
+class Writer:
+    """Owns the writing connection and its thread."""
+
+    def __init__(self, connection: sqlite3.Connection, policy: GroupPolicy) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="tieline-store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job[T]) -> asyncio.Future[T]:
+        """Queue `job`; the future completes after the commit. What it raises undoes its own writes only."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._put(_Write(future, job, None))
+        return future
+
+    def submit_alike(self, wanted: object) -> asyncio.Future[Any]:
+        """Queue one of the writes that `GroupPolicy.reserve` carries out together."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._put(_Write(future, None, wanted))
+        return future
+
+    def _put(self, write: _Write) -> None:
+        if self._closed:
+            raise StoreFailed("the store is closed")
+        self._queue.put(write)
+
+    async def close(self) -> None:
+        """Commit what is queued and end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            await self._loop.run_in_executor(None, self._thread.join)
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            group, is_open = self._gather()
+            if group:
+                results = self._commit(group)
+                try:
+                    self._loop.call_soon_threadsafe(_resolve, group, results)
+                except RuntimeError:  # the loop is gone: nobody waits any more
+                    is_open = False
+        self._connection.close()
+
+    def _gather(self) -> tuple[list[_Write], bool]:
+        """Wait for a write, then take all that are there; False when the queue has been closed."""
+        group: list[_Write] = []
+        write = self._queue.get()
+        try:
+            while write is not None:
+                group.append(write)
+                if len(group) == MAX_GROUP:
+                    return group, True
+                write = self._queue.get_nowait()
+        except Empty:
+            return group, True
+        return group, False
+
+    def _commit(self, group: list[_Write]) -> list[Any]:
+        """Run a group in one transaction; results in order, exceptions among them."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._policy.begin(connection)
+            results = self._run_group(connection, group)
+            self._policy.finish(connection)
+            connection.execute("COMMIT")
+        except Exception as error:
+            self._policy.failed()
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
+            failure = StoreFailed(f"the database did not commit: {error}")
+            failure.__cause__ = error
+            return [failure] * len(group)
+        return results
+
+    def _run_group(self, connection: sqlite3.Connection, group: list[_Write]) -> list[Any]:
+        """Jobs in order of arrival, then the alike writes, which may profit from what the jobs gave back."""
+        results: list[Any] = [None] * len(group)
+        alike = []
+        for position, write in enumerate(group):
+            if write.job is None:
+                alike.append(position)
+            else:
+                results[position] = _run_job(connection, write.job)
+        if alike:
+            outcomes = self._policy.reserve(connection, [group[position].wanted for position in alike])
+            for position, outcome in zip(alike, outcomes, strict=True):
+                results[position] = outcome
+        return results
+
+
+def _run_job(connection: sqlite3.Connection, job: Job[Any]) -> Any:
+    """Run one job; when it raises, undo its own writes and give the exception as its result."""
+    connection.execute("SAVEPOINT job")
+    try:
+        return job(connection)
+    except Exception as error:
+        connection.execute("ROLLBACK TO job")
+        return error
+    finally:
+        connection.execute("RELEASE job")
+
+
+def _resolve(group: list[_Write], results: list[Any]) -> None:
+    """Tell everyone of a group, in one turn of the event loop."""
+    for write, result in zip(group, results, strict=True):
+        future = write.future
+        if not future.done():
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
