@@ -99,11 +99,25 @@ class SipStack:
             core.counters.responses_received += 1
             self._uac.receive(message, data, flow, now)
 
+    def receive_unframed(self, head: bytes, flow: Flow, now: float, status: int = 400) -> None:
+        """A stream brought headers whose body cannot be told apart: answer with `status`; the caller closes it."""
+        try:
+            message = parse_message(head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", self._core.config.limits)
+            request = message if isinstance(message, Request) else None
+        except MessageMalformed as broken:
+            request = broken.request
+        self._uas.refuse_malformed(request, status, "body cannot be told apart", flow, now)
+
+    def admission(self, flow: Flow) -> Admission:
+        """What the owner's `admit` says of a peer; known without one."""
+        return self._admit(flow) if self._admit is not None else Admission.KNOWN
+
     def connection_lost(self, flow: Flow, now: float) -> None:
         """A stream closed, could not be opened, or a datagram could not be sent: what waits on `flow` fails."""
-        for leg in self._core.by_tag.values():
-            if leg.flow == flow and flow.connection is not None:
-                leg.flow = Flow(flow.transport, flow.remote)
+        if flow.connection is not None:
+            for leg in self._core.by_tag.values():
+                if leg.flow == flow:
+                    leg.flow = Flow(flow.transport, flow.remote)
         self._transactions.fail_flow(flow, now)
 
     def outgoing(self) -> list[Outgoing]:

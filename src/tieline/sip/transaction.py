@@ -37,8 +37,10 @@ class InviteParts(NamedTuple):
 class Transaction:
     """`key` names it in `home`; `last` is the message to repeat; `purpose` and `leg` are its owner's."""
 
-    __slots__ = ("flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts", "purpose", "record_routes",
-                 "reliable", "state", "table", "tag", "to", "token")  # fmt: skip
+    __slots__ = (
+        "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts", "purpose", "record_routes",
+        "reliable", "reply_port", "state", "table", "tag", "to", "token",
+    )  # fmt: skip
 
     def __init__(
         self, table: Table, state: State, key: Key, flow: Flow, home: dict[Key, Transaction]
@@ -58,6 +60,7 @@ class Transaction:
         self.to = ""
         self.tag = ""
         self.token = 0
+        self.reply_port = 0
         self.record_routes = ""
         self.merge_key: Key | None = None
         home[key] = self
@@ -190,6 +193,13 @@ class Transactions:
             del self.merges[merge_key]
 
     def fail_flow(self, flow: Flow, now: float) -> None:
-        """The transport of `flow` broke: clients that wait on it fail (section 17.1.4)."""
+        """The transport of `flow` broke: clients that wait on it fail (section 17.1.4).
+
+        Responses that were to go back on a stream go to the port in their Via from now on (section 18.2.2).
+        """
+        if flow.connection is not None:
+            for transaction in self.servers.values():
+                if transaction.flow == flow:
+                    transaction.flow = Flow(flow.transport, (flow.remote[0], transaction.reply_port))
         for transaction in [t for t in self.clients.values() if t.flow == flow]:
             self.run(transaction, Input.TRANSPORT_FAILED, now)

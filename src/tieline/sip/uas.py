@@ -198,6 +198,7 @@ class Uas:
             table, state, key, reply_flow(request.via, flow), self._transactions.servers
         )
         transaction.head = reply_head(request, flow)
+        transaction.reply_port = request.via.port or 5060
         if "record-route" in request.headers:
             transaction.record_routes = "".join(
                 [f"Record-Route: {value}\r\n" for value in request.headers.getall("record-route")]
