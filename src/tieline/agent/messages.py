@@ -51,14 +51,23 @@ class RunKind(StrEnum):
 class Run(Message):
     """Run one turn: the named entry, then whatever function steps its transitions lead to.
 
-    `user_input` is the text or digits of the turn. Each function gets `limit_s` seconds of its own.
+    `user_input` is the text or digits of the turn; `input_is_pii` keeps it out of the history and of every log.
+    Each function gets `limit_s` seconds of its own.
     """
 
     run_id: int
     kind: RunKind
     conversation: ConversationSnapshot
     user_input: str | None = None
+    input_is_pii: bool = False
     limit_s: float = 10.0
+
+
+class Progress(Message):
+    """From a runner in the middle of a run: it begins a further function, whose time limit starts now."""
+
+    run_id: int
+    function: str
 
 
 class DtmfListen(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +123,7 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     BAD_RETURN = "bad_return"
     NOT_LOADED = "not_loaded"
+    OVERLOADED = "overloaded"
 
 
 class FunctionFailure(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,9 +138,10 @@ class FunctionFailure(msgspec.Struct, frozen=True, kw_only=True):
 class TurnResult(Message):
     """What a run asks for. The server speaks `utterances` to the end, then acts, handoff before hangup.
 
-    `handoff` is the JSON shape of `tieline.model.handoff.HandoffRequest`. `greeting` is false when a start
-    function's own utterance replaces the project's greeting (also when that is empty). `failure` set means that
-    nothing else in the result counts, except logs and function runs.
+    `utterances` holds everything there is to say, in order: the project's greeting where it applies (`greeting`
+    says whether it is among them) and a handoff's own utterance. `handoff` is the JSON shape of
+    `tieline.model.handoff.HandoffRequest`; its `utterance` repeats what is in `utterances`, for the record.
+    `failure` set means that nothing else in the result counts, except logs and function runs.
     """
 
     run_id: int
