@@ -163,11 +163,11 @@ class AgentSettings(Record):
     function_limit_s: Annotated[_Positive, _about("Time limit of one function.", "s")] = 10.0
     start_limit_s: Annotated[
         _Positive, _about("Time limit of `start_function`, while the caller hears ringing.", "s")
-    ] = 5.0
+    ] = 3.0
     runner_memory_mb: Annotated[
         Annotated[int, Meta(ge=64)], _about("Memory limit of one runner process.", "MiB")
     ] = 512
-    max_runners: Annotated[_Count, _about("Runner processes of one project at one time.", "processes")] = 8
+    max_runners: Annotated[_Count, _about("Runner processes of one project at one time.", "processes")] = 32
     warm_runners: Annotated[
         Annotated[int, Meta(ge=0)], _about("Runner processes kept ready between runs.", "processes")
     ] = 2

@@ -58,6 +58,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "pool_exhausted": 404,
     "idempotency_mismatch": 422,
     "in_flight": 409,
+    "attributes_too_large": 413,
 }
 
 

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tieline.errors import InvalidInput, NotFound
+from tieline.errors import InvalidInput
 from tieline.http.auth import authenticate, key_from_headers, key_project, require_scope
 from tieline.http.services import Services
 from tieline.model.project import ApiKey, Scope
@@ -26,13 +26,13 @@ class ReservationRoutes:
     async def one(self, request: Request) -> Response:
         """`GET .../{reservation_id}`."""
         _, project = self._caller(request)
-        found = await self._services.reservations.get(request.path_params["reservation_id"], project)
+        found = await self._services.reservations.get(project, request.path_params["reservation_id"])
         return _json(reservation_view(found, attributes=True))
 
     async def release(self, request: Request) -> Response:
         """`DELETE .../{reservation_id}`: 409 when a call has already arrived on it."""
         _, project = self._caller(request)
-        released = await self._services.reservations.release(request.path_params["reservation_id"], project)
+        released = await self._services.reservations.release(project, request.path_params["reservation_id"])
         return _json(reservation_view(released, attributes=True))
 
     async def several(self, request: Request) -> Response:
@@ -46,11 +46,8 @@ class ReservationRoutes:
     async def pool_stats(self, request: Request) -> Response:
         """`GET /v1/pools/{pool}/stats`."""
         name = request.path_params["pool"]
-        key, project = self._caller(request, name)
-        pool = self._services.directory.pool(name)
-        if pool is None or (pool.project != project and Scope.ADMIN not in key.scopes):
-            raise NotFound("the project has no such pool")
-        stats = await self._services.reservations.stats(name)
+        _, project = self._caller(request, name)
+        stats = await self._services.reservations.stats(project, name)
         return _json(msgspec.to_builtins(stats))
 
     def _caller(self, request: Request, pool: str | None = None) -> tuple[ApiKey, str]:

@@ -5,7 +5,6 @@ The busiest route, so it runs on bare ASGI: one key look-up, one strict parse, o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,16 +26,14 @@ from tieline.http.exchange import (
 )
 from tieline.http.json_input import parse_json
 from tieline.http.services import Services
-from tieline.model.pool import CallerPolicy
 from tieline.model.project import Scope as KeyScope
-from tieline.model.reservation import Reservation, ReserveRequest
+from tieline.model.reservation import Reservation
 from tieline.observe.logging import get_logger
 
 PATH = "/v1/conversations/dni-reservation"
 BODY_OVERHEAD = 16384
 """Room in the body beside the attributes: the other fields, and blanks between tokens."""
 
-MAX_TEXT = 256
 MAX_IDEMPOTENCY_KEY = 255
 
 log = get_logger("http")
@@ -52,19 +49,12 @@ class ReservedDni(msgspec.Struct, frozen=True):
     pool: str
 
 
-class TooLarge(InvalidInput):
-    """The attributes are larger than the setting allows."""
-
-    code = "attributes_too_large"
-
-
 class ReserveDni:
     """The ASGI handler of the route."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         http = services.settings.http
-        self._max_bytes = http.attributes_max_bytes
         self._max_depth = http.attributes_max_depth
         self._max_body = http.attributes_max_bytes + BODY_OVERHEAD
 
@@ -97,55 +87,30 @@ class ReserveDni:
         check_json_type(headers)
         body = await read_body(headers, receive, self._max_body)
         fields = parse_json(body, self._max_depth + 1)
-        idempotency_key = _idempotency_key(headers)
-        request = self._request(
-            fields, idempotency_key, lambda pool: key_project(services.directory, key, pool)
-        )
-        started = services.clock.monotonic()
-        reservation = await services.reservations.reserve(request)
-        services.metrics.observe("tieline_reserve_seconds", services.clock.monotonic() - started)
-        return reservation
-
-    def _request(self, fields: Any, idempotency_key: str | None, project_of: Any) -> ReserveRequest:
         if type(fields) is not dict:
             raise InvalidInput("the body must be a JSON object")
-        attributes = fields.get("attributes")
-        if type(attributes) is not dict:
-            raise InvalidInput(
-                "`attributes` must be a JSON object" if "attributes" in fields else "`attributes` is missing"
-            )
-        text = msgspec.json.encode(attributes)
-        if len(text) > self._max_bytes:
-            raise TooLarge(f"`attributes` are larger than {self._max_bytes} bytes")
-        body_hash = None
-        if idempotency_key is not None:
-            body_hash = hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
-        if len(fields) == 1:  # the published contract, without our additions
-            return ReserveRequest(
-                project=project_of(None),
-                attributes_json=text.decode(),
-                idempotency_key=idempotency_key,
-                body_hash=body_hash,
-            )
-        pool = _text(fields, "pool")
-        return ReserveRequest(
-            project=project_of(pool),
-            attributes_json=text.decode(),
+        if "attributes" not in fields:
+            raise InvalidInput("`attributes` is missing")
+        pool = _pool(fields)
+        project = key_project(services.directory, key, pool)
+        started = services.clock.monotonic()
+        reservation = await services.reservations.reserve(
+            project,
+            attributes=fields["attributes"],
             pool=pool,
-            ttl_s=_seconds(fields, "ttl_s"),
-            expected_caller=_text(fields, "expected_caller"),
-            caller_policy=_policy(fields),
-            idempotency_key=idempotency_key,
-            body_hash=body_hash,
+            ttl_s=fields.get("ttl_s"),
+            expected_caller=fields.get("expected_caller"),
+            caller_policy=fields.get("caller_policy"),
+            idempotency_key=_idempotency_key(headers),
         )
+        services.metrics.observe("tieline_reserve_seconds", services.clock.monotonic() - started)
+        return reservation
 
     def _refusal(self, error: Exception, correlation: bytes) -> HttpError:
         """The answer for `error`, counted and logged."""
         metrics = self._services.metrics
         if isinstance(error, HttpError):
             answer = error
-        elif isinstance(error, TooLarge):
-            answer = HttpError(413, error.code, error.message)
         elif isinstance(error, TielineError):
             answer = errors.from_exception(error)
         else:
@@ -187,29 +152,8 @@ def _idempotency_key(headers: Mapping[bytes, bytes]) -> str | None:
     return text
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not value.isprintable():
-        raise InvalidInput(f"`{name}` must be a text of 1 to {MAX_TEXT} printable characters")
-    return value
-
-
-def _seconds(fields: Mapping[str, Any], name: str) -> float | None:
-    value = fields.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-        raise InvalidInput(f"`{name}` must be a number of seconds above 0")
-    return float(value)
-
-
-def _policy(fields: Mapping[str, Any]) -> CallerPolicy | None:
-    value = _text(fields, "caller_policy")
-    if value is None:
-        return None
-    try:
-        return CallerPolicy(value)
-    except ValueError:
-        raise InvalidInput(f"`caller_policy` must be one of {', '.join(CallerPolicy)}") from None
+def _pool(fields: Mapping[str, Any]) -> str | None:
+    name = fields.get("pool")
+    if name is not None and not isinstance(name, str):
+        raise InvalidInput("`pool` must be the name of a pool")
+    return name

@@ -11,7 +11,7 @@ from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.model.conversation import Conversation
 from tieline.model.pool import PoolStats
-from tieline.model.reservation import Reservation, ReserveRequest
+from tieline.model.reservation import Reservation
 from tieline.observe.metrics import Metrics
 from tieline.store.base import ConversationFilter, HandoffLookup
 
@@ -22,15 +22,25 @@ Check = Callable[[], Awaitable[str | None]]
 class ReservationService(Protocol):
     """`tieline.calls.reservations.Reservations`, as far as HTTP needs it."""
 
-    async def reserve(self, request: ReserveRequest) -> Reservation:
-        """Hold a number for the request."""
+    async def reserve(
+        self,
+        project: str,
+        *,
+        attributes: object,
+        pool: str | None = None,
+        ttl_s: object = None,
+        expected_caller: object = None,
+        caller_policy: object = None,
+        idempotency_key: str | None = None,
+    ) -> Reservation:
+        """Hold a number; the values are checked as they came from the client."""
         ...
 
-    async def release(self, reservation_id: str, project: str) -> Reservation:
+    async def release(self, project: str, reservation_id: str) -> Reservation:
         """Give a reservation up."""
         ...
 
-    async def get(self, reservation_id: str, project: str) -> Reservation:
+    async def get(self, project: str, reservation_id: str) -> Reservation:
         """One reservation of the project. Raises `NotFound`."""
         ...
 
@@ -38,8 +48,8 @@ class ReservationService(Protocol):
         """The newest reservations of the project."""
         ...
 
-    async def stats(self, pool: str, project: str | None = None) -> PoolStats:
-        """A pool's figures. Raises `NotFound`."""
+    async def stats(self, project: str, pool: str) -> PoolStats:
+        """The figures of one of the project's pools. Raises `NotFound`."""
         ...
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tieline.model.handoff import Destination
 from tieline.model.pool import Pool
 from tieline.model.project import Account, ApiKey, Project, SipToken
 from tieline.model.resources import Resources
@@ -31,8 +32,8 @@ from tieline.resources.secrets import (
     write_secret,
 )
 
-ProjectCheck = Callable[[Path], list[str]]
-"""Loads an agent project's folder and says what is wrong with it; empty when all is well."""
+ProjectCheck = Callable[[Path, tuple[Destination, ...]], list[str]]
+"""Loads an agent project's folder, with the destinations laid over its own, and says what keeps it from being served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +157,20 @@ class _Build:
         if "path" in values:
             folder = (self.applier.file.parent / values["path"]).resolve()
             values["path"] = str(folder)
-            self._check_folder(draft, folder, where)
         if "handoffs" in values and values["handoffs"] and not any(d.is_default for d in values["handoffs"]):
             first, *others = values["handoffs"]
             values["handoffs"] = (msgspec.structs.replace(first, is_default=True), *others)
-        return Project(**values)
+        project = Project(**values)
+        if project.path is not None:
+            self._check_folder(draft, Path(project.path), project, where)
+        return project
 
-    def _check_folder(self, draft: Draft, folder: Path, where: str) -> None:
+    def _check_folder(self, draft: Draft, folder: Path, project: Project, where: str) -> None:
         line = draft.line_of("path")
         if not folder.is_dir():
             self.reader.fault(line, f"{where}.path", f"there is no folder {folder}")
         elif self.applier.check_project is not None:
-            for problem in self.applier.check_project(folder):
+            for problem in self.applier.check_project(folder, project.handoffs):
                 self.reader.fault(line, f"{where}.path", problem)
 
     def _pool(self, draft: Draft, there: Pool | None) -> Pool | None:
