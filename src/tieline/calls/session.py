@@ -117,11 +117,14 @@ class CallSession:
         """Play the call through. Returns when its last write is durable; never raises for the call's own faults."""
         self._walking = asyncio.create_task(self._walk(), name=f"call {self.call_id}")
         await asyncio.wait({self._walking})
-        await self._finish(self._termination or self._verdict(self._walking))
+        verdict = self._verdict(self._walking)
+        await self._finish(self._termination or verdict)
 
     def _verdict(self, walk: asyncio.Task[None]) -> Termination:
         """How a walk ended that nobody stopped: it was refused, or it is our defect."""
         error = None if walk.cancelled() else walk.exception()
+        if self._termination is not None:
+            return self._termination
         if isinstance(error, CallRefused):
             self._leg_open = False
             self.refusal = error.refusal(self.route)

@@ -1,0 +1,54 @@
+"""Our own addresses: the one that the machine would use towards a peer, and names brought down to literals."""
+
+from __future__ import annotations
+
+import functools
+import socket
+from ipaddress import ip_address
+
+from tieline.errors import ConfigurationError
+
+
+@functools.lru_cache(maxsize=4096)
+def local_address_towards(host: str) -> str:
+    """The source address that the machine's routes choose for packets to `host`; nothing is sent.
+
+    Falls back to the loopback address of the family when there is no route.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))
+        except OSError:
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def resolve_literal(host: str, setting: str) -> str:
+    """`host` as an address literal, looked up once when it is a name. Raises `ConfigurationError`."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return str(socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
+    except OSError as error:
+        raise ConfigurationError(
+            f"{setting}: {host} cannot be resolved: {error.strerror}", field=setting
+        ) from None
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether `host` means every address of the machine."""
+    return host in {"", "0.0.0.0", "::"}
+
+
+def free_port(host: str, kind: socket.SocketKind) -> int:
+    """A port of `host` that nobody uses at this moment. Raises `ConfigurationError` when `host` is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            raise ConfigurationError(f"{host} is not an address of this machine: {error.strerror}") from None
+        return int(probe.getsockname()[1])

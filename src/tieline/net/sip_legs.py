@@ -1,0 +1,76 @@
+"""The verbs of a call's leg, carried out by the endpoint's stack at once.
+
+A verb can come too late: the peer gave up, or its transport broke, and the event that says so is still on its way
+to the call. That is no fault of the caller of the verb; it is logged and nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tieline.errors import TielineError
+from tieline.net.sip_endpoint import SipEndpoint
+from tieline.observe.logging import get_logger
+from tieline.sip.errors import HeaderRefused, UnknownLeg, WrongState
+from tieline.sip.leg import TraceEntry
+from tieline.sip.stack import SipStack
+
+Header = tuple[str, str]
+
+
+class SipLegs:
+    """Implements `tieline.calls.ports.SipPort` on a running endpoint."""
+
+    def __init__(self, endpoint: SipEndpoint) -> None:
+        self._endpoint = endpoint
+        self._log = get_logger("sip")
+
+    def _act(self, verb: Callable[[SipStack, float], None]) -> bool:
+        try:
+            self._endpoint.act(verb)
+        except (WrongState, UnknownLeg) as error:
+            self._log.debug("= verb came too late", detail=error.message)
+            return False
+        return True
+
+    def ring(self, leg_id: int) -> None:
+        """Send 180."""
+        self._act(lambda stack, now: stack.ring(leg_id, now))
+
+    def answer(self, leg_id: int, sdp: bytes) -> None:
+        """Send 200 with SDP."""
+        self._act(lambda stack, now: stack.answer(leg_id, sdp, now))
+
+    def reject(
+        self, leg_id: int, status: int, phrase: str | None = None, headers: Sequence[Header] = ()
+    ) -> None:
+        """Send a final refusal."""
+        self._act(lambda stack, now: stack.reject(leg_id, status, now, phrase, headers))
+
+    def bye(self, leg_id: int, headers: Sequence[Header] = (), reason: str | None = None) -> bool:
+        """End the leg; False when it is over already.
+
+        A header that the stack refuses must not keep a caller in the call: the BYE then goes without headers.
+        """
+        try:
+            return self._act(lambda stack, now: stack.bye(leg_id, now, headers, reason))
+        except HeaderRefused as error:
+            self._log.error("headers of a BYE refused, sent without", name=error.name, why=error.why)
+            return self._act(lambda stack, now: stack.bye(leg_id, now))
+
+    def accept_reinvite(self, leg_id: int, sdp: bytes) -> None:
+        """Answer a re-INVITE."""
+        self._act(lambda stack, now: stack.accept_reinvite(leg_id, sdp, now))
+
+    def reject_reinvite(self, leg_id: int, status: int) -> None:
+        """Refuse a re-INVITE."""
+        self._act(lambda stack, now: stack.reject_reinvite(leg_id, status, now))
+
+    def take_trace(self, leg_id: int) -> list[TraceEntry]:
+        """The leg's messages; the stack may then let go of it."""
+        trace = self._endpoint.stack.leg_trace(leg_id)
+        try:
+            self._endpoint.stack.forget(leg_id)
+        except TielineError as error:
+            self._log.warning("= leg not over when its call was", detail=error.message)
+        return trace

@@ -1,0 +1,428 @@
+"""The composition root: the only file that builds everything. Start, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from tieline import __version__
+from tieline.agent.pool import AgentPool
+from tieline.agent.providers.offline import OfflineVoice
+from tieline.agent.settings import AgentSettings
+from tieline.calls.admission import Admission
+from tieline.calls.agents import Agents
+from tieline.calls.directory import Directory
+from tieline.calls.observer import MetricsObserver
+from tieline.calls.outcomes import Outcomes
+from tieline.calls.ports import CallServices, CallSettings
+from tieline.calls.prompts import Prompts, load_recordings
+from tieline.calls.refusals import RefusalLog
+from tieline.calls.registry import CallRegistry
+from tieline.calls.reservations import Reservations
+from tieline.clock import SystemClock
+from tieline.config import Settings, UnknownPeers
+from tieline.errors import ConfigurationError, TielineError
+from tieline.http.app import create_app
+from tieline.http.services import Health, Services
+from tieline.model.project import Project
+from tieline.model.trunk import Trunk
+from tieline.net.addresses import free_port, is_wildcard, local_address_towards, resolve_literal
+from tieline.net.media_link import MediaLink, MediaSettings
+from tieline.net.sip_endpoint import SipEndpoint, SystemIds
+from tieline.net.sip_legs import SipLegs
+from tieline.observe.logging import get_logger
+from tieline.observe.metrics import Metrics
+from tieline.sip.config import Admission as Peer
+from tieline.sip.config import SipConfig
+from tieline.sip.events import Flow, SipEvent, Transport
+from tieline.sip.message import Limits
+from tieline.sip.stack import SipStack
+from tieline.store.anchor import steady_anchor
+from tieline.store.sqlite import SqliteStore
+
+ROUTED_PROBE = "192.0.2.1"
+"""An address of the documentation network: the way to it is the machine's default route."""
+
+WATCH_S = 1.0
+"""How often changed resources are looked for and gauges brought up to date."""
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a started server is reached; what `tieline serve --ready-file` writes."""
+
+    http: str
+    sip_udp: tuple[str, int] | None
+    sip_tcp: tuple[str, int] | None
+
+
+class Server:
+    """One server: everything between the settings and the sockets."""
+
+    def __init__(self, settings: Settings, *, before_commit: Callable[[], None] | None = None) -> None:
+        self.settings = settings
+        path = Path(settings.store.path)
+        self.clock = SystemClock(steady_anchor(path))
+        self.metrics = Metrics()
+        self.store = SqliteStore(path, before_commit=before_commit)
+        self.outcomes = Outcomes(self.store)
+        self.admission = Admission(settings.server.max_calls)
+        self.media = MediaLink(_media_settings(settings))
+        self.voice = OfflineVoice(language=settings.voice.language, variant=settings.voice.name)
+        self.prompts = Prompts(self.voice, self.media)
+        self.agents = Agents(functools.partial(_make_agent, _agent_settings(settings)))
+        self.directory = Directory.empty()
+        self.reservations = Reservations(
+            self.store,
+            self.directory,
+            self.clock,
+            max_attribute_bytes=settings.http.attributes_max_bytes,
+            max_attribute_depth=settings.http.attributes_max_depth,
+            default_region=settings.server.default_region,
+        )
+        self._udp, self._tcp = sip_bindings(settings)
+        self.endpoint = SipEndpoint(
+            SipStack(sip_config(settings, self._udp, self._tcp), SystemIds(), self._admit_peer),
+            self._on_sip_event,
+        )
+        refusals = RefusalLog(self.store, self.clock, self.metrics)
+        self.registry = CallRegistry(self._call_services(), self.admission, refusals, self.agents.find)
+        self.http = Services(
+            reservations=self.reservations,
+            outcomes=self.outcomes,
+            conversations=self.store,
+            directory=self.directory,
+            health=Health(
+                checks={"store": self._check_store, "media": self._check_media, "agents": self._check_agents}
+            ),
+            metrics=self.metrics,
+            clock=self.clock,
+            settings=settings,
+        )
+        self._web: _WebServer | None = None
+        self._web_task: asyncio.Task[None] | None = None
+        self._watch_task: asyncio.Task[None] | None = None
+        self._closers: list[Callable[[], Awaitable[object]]] = []
+        self._log = get_logger("server")
+
+    def _call_services(self) -> CallServices:
+        settings = self.settings
+        return CallServices(
+            sip=SipLegs(self.endpoint),
+            media=self.media,
+            prompts=self.prompts,
+            bindings=self.reservations,
+            store=self.store,
+            outcomes=self.outcomes,
+            clock=self.clock,
+            settings=CallSettings(
+                function_limit_s=settings.agent.function_limit_s,
+                start_limit_s=settings.agent.start_limit_s,
+                silence_timeout_s=settings.rtp.silence_timeout_s or None,
+            ),
+            media_address=_media_address(settings),
+            observer=MetricsObserver(self.metrics),
+        )
+
+    # -- life -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> Addresses:
+        """Bring everything up, innermost first; calls are taken last. Raises `TielineError`, and then nothing runs."""
+        try:
+            await self._start_inside()
+            return await self._start_outside()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start_inside(self) -> None:
+        await self.store.open(self.clock.utc())
+        self._closers.append(self.store.close)
+        settled = await self.store.settle_interrupted(self.clock.utc())
+        if settled:
+            self.metrics.inc("tieline_calls_interrupted_total", by=settled)
+            self._log.warning("calls of the previous run settled as interrupted", calls=settled)
+        self._closers.append(self.media.stop)
+        await self.media.start()
+        self._closers.append(self.voice.stop)
+        try:
+            await self.voice.start()
+        except ConfigurationError as error:
+            # Projects whose prompts are all recordings need no voice; the others say so call by call.
+            self._log.warning("no offline voice", detail=error.message)
+        self._closers.append(self.agents.close)
+        await self._load_resources()
+
+    async def _start_outside(self) -> Addresses:
+        await self._start_sip()
+        self._closers.append(self.endpoint.stop)
+        listener = _listen(self.settings)
+        self._web = _WebServer(create_app(self.http))
+        self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
+        self._closers.append(self._stop_web)
+        self._watch_task = asyncio.create_task(self._watch(), name="watch")
+        self._closers.append(self._stop_watch)
+        while not self._web.started:
+            if self._web_task.done():
+                raise ConfigurationError("the HTTP server did not start")
+            await asyncio.sleep(0.005)
+        host, port = listener.getsockname()[:2]
+        addresses = Addresses(
+            http=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+            sip_udp=self.endpoint.address(Transport.UDP),
+            sip_tcp=self.endpoint.address(Transport.TCP),
+        )
+        self._log.info("= ready", **msgspec.to_builtins(addresses))
+        return addresses
+
+    async def _start_sip(self) -> None:
+        try:
+            await self.endpoint.start(udp=self._udp, tcp=self._tcp)
+        except OSError as error:
+            raise ConfigurationError(
+                f"SIP cannot listen on {self._udp or self._tcp}: {error.strerror}", field="sip.udp_port"
+            ) from None
+
+    async def drain(self) -> None:
+        """Refuse new calls and reservations, let running calls finish within the configured time."""
+        self.http.health.draining = True
+        self.endpoint.stack.draining = True
+        self._log.info("= draining", calls=self.admission.calls)
+        ended = await self.registry.drain(self.settings.server.drain_timeout_s)
+        self._log.info("= drained", ended_by_us=ended)
+
+    async def stop(self) -> None:
+        """Take everything down, outermost first. May be called after a failed start."""
+        while self._closers:
+            close = self._closers.pop()
+            try:
+                await close()
+            except Exception:
+                self._log.exception("a part did not stop cleanly")
+
+    async def _stop_web(self) -> None:
+        if self._web is not None and self._web_task is not None:
+            self._web.should_exit = True
+            await self._web_task
+
+    async def _stop_watch(self) -> None:
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+            await asyncio.gather(self._watch_task, return_exceptions=True)
+
+    # -- resources --------------------------------------------------------------------------------------------
+
+    async def _load_resources(self) -> None:
+        """Take the resources as they are now. Calls that are up keep the route that they have."""
+        version = await self.store.resources_version()
+        directory = Directory(await self.store.resources(), version)
+        for project in directory.projects():
+            self._load_recordings(project)
+        await self.agents.sync(directory)
+        self.directory = directory
+        self.registry.directory = directory
+        self.reservations.directory = directory
+        self.http.directory = directory
+        self._log.info(
+            "= resources loaded", version=version, projects=len(directory.projects()),
+            trunks=len(directory.resources.trunks), pools=len(directory.resources.pools),
+        )  # fmt: skip
+
+    def _load_recordings(self, project: Project) -> None:
+        if project.path is None:
+            return
+        try:
+            self.prompts.add_project(project.id, load_recordings(Path(project.path)))
+        except ConfigurationError as error:
+            self._log.error("recordings not loaded", project=project.slug, detail=error.message)
+
+    async def _watch(self) -> None:
+        """Notice what another process has applied, and keep the gauges fresh."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                if await self.store.resources_version() != self.directory.version:
+                    await self._load_resources()
+            except TielineError as error:
+                self._log.error("resources not loaded", detail=error.message)
+            self._refresh_gauges()
+
+    def _refresh_gauges(self) -> None:
+        self.metrics.set("tieline_calls_active", self.admission.calls)
+        self.metrics.set("tieline_draining", float(self.admission.draining))
+        self.metrics.set("tieline_clock_offset_seconds", self.clock.wall_offset_s())
+
+    def _on_sip_event(self, event: SipEvent) -> None:
+        self.registry.on_event(event)
+
+    # -- checks -----------------------------------------------------------------------------------------------
+
+    def _admit_peer(self, flow: Flow) -> Peer:
+        """Whether a datagram is worth reading: only trunks' networks are."""
+        if self.directory.trunk_by_host(flow.remote[0]) is not None:
+            return Peer.KNOWN
+        return Peer.REFUSE if self.settings.sip.unknown_peers is UnknownPeers.REFUSE else Peer.DROP
+
+    async def _check_store(self) -> str | None:
+        try:
+            await self.store.resources_version()
+        except TielineError as error:
+            return error.message
+        return None
+
+    async def _check_media(self) -> str | None:
+        return None if self.media.up else "no media process is up"
+
+    async def _check_agents(self) -> str | None:
+        faults = self.agents.faults
+        return "; ".join(f"{project}: {fault}" for project, fault in faults.items()) or None
+
+
+class _WebServer(uvicorn.Server):
+    """uvicorn inside our loop: the signals are ours."""
+
+    def __init__(self, app: object) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signal handlers alone."""
+        yield
+
+
+async def serve(settings: Settings, ready_file: Path | None = None) -> None:
+    """Run a server until SIGTERM or SIGINT; a second signal cuts the drain short.
+
+    `ready_file` is written, whole, when calls are taken.
+    """
+    server = Server(settings)
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    impatient = asyncio.Event()
+
+    def on_signal() -> None:
+        (impatient if asked.is_set() else asked).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    addresses = await server.start()
+    if ready_file is not None:
+        scratch = ready_file.with_suffix(".new")
+        scratch.write_bytes(msgspec.json.encode(addresses))
+        scratch.replace(ready_file)
+    await asked.wait()
+    draining = asyncio.create_task(server.drain())
+    cut = asyncio.create_task(impatient.wait())
+    await asyncio.wait({draining, cut}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (draining, cut):
+        task.cancel()
+    await asyncio.gather(draining, cut, return_exceptions=True)
+    await server.stop()
+
+
+_Binding = tuple[str, int] | None
+
+
+def sip_bindings(settings: Settings) -> tuple[_Binding, _Binding]:
+    """Where SIP listens over UDP and TCP. Port 0 is replaced by a free one, since it has to be advertised."""
+    sip = settings.sip
+    udp = (sip.udp_host, sip.udp_port or free_port(sip.udp_host, socket.SOCK_DGRAM)) if sip.udp_host else None
+    tcp = (
+        (sip.tcp_host, sip.tcp_port or free_port(sip.tcp_host, socket.SOCK_STREAM)) if sip.tcp_host else None
+    )
+    return udp, tcp
+
+
+def sip_config(settings: Settings, udp: _Binding, tcp: _Binding) -> SipConfig:
+    """What the stack is told: the advertised addresses and the limits."""
+    sip = settings.sip
+    advertised: dict[Transport, tuple[str, int]] = {}
+    for transport, binding in ((Transport.UDP, udp), (Transport.TCP, tcp)):
+        if binding is not None:
+            host, port = binding
+            shown = local_address_towards(ROUTED_PROBE) if is_wildcard(host) else host
+            advertised[transport] = (sip.advertised_host or shown, sip.advertised_port or port)
+    return SipConfig(
+        advertised=advertised,
+        user_agent=f"Tieline/{__version__}",
+        limits=Limits(message_bytes=sip.max_message_bytes),
+        max_legs=settings.server.max_calls * 4 + 1000,
+    )
+
+
+def _media_settings(settings: Settings) -> MediaSettings:
+    rtp = settings.rtp
+    return MediaSettings(
+        bind_host=rtp.bind_host,
+        first_port=rtp.port_first,
+        last_port=rtp.port_last,
+        processes=rtp.media_processes,
+        max_calls=settings.server.max_calls,
+    )
+
+
+def _agent_settings(settings: Settings) -> AgentSettings:
+    agent = settings.agent
+    return AgentSettings(
+        function_limit_s=agent.function_limit_s,
+        start_limit_s=agent.start_limit_s,
+        memory_mb=agent.runner_memory_mb,
+        runners_warm=agent.warm_runners,
+        runners_max=agent.max_runners,
+    )
+
+
+def _make_agent(settings: AgentSettings, project: Project) -> AgentPool:
+    return AgentPool(project.path or "", settings, destinations=project.handoffs, secrets=project.secrets)
+
+
+def _media_address(settings: Settings) -> Callable[[Trunk, str], str]:
+    """The address for SDP: the trunk's, the configured one, the bound one, or the one that routes to the peer."""
+    advertised = settings.rtp.advertised_host or settings.sip.advertised_host
+    fixed = resolve_literal(advertised, "rtp.advertised_host") if advertised else None
+    if fixed is None and not is_wildcard(settings.rtp.bind_host):
+        fixed = settings.rtp.bind_host
+
+    def choose(trunk: Trunk, peer: str) -> str:
+        if trunk.advertised_host is not None:
+            return resolve_literal(trunk.advertised_host, f"trunk {trunk.name}")
+        return fixed or local_address_towards(peer)
+
+    return choose
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The HTTP socket. Raises `ConfigurationError` when the address cannot be had."""
+    http = settings.http
+    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((http.host, http.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"HTTP cannot listen on {http.host}:{http.port}: {error.strerror}", field="http.port"
+        ) from None
+    listener.setblocking(False)
+    return listener
