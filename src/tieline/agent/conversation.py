@@ -315,7 +315,7 @@ class Conversation:
             if text is not None:
                 require_text(text, f"the {label} of conv.call_handoff")
         self._handoff = {
-            "destination": destination,
+            "destination": target.name,
             "reason": reason,
             "utterance": utterance,
             "route": route,

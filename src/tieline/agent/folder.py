@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tieline.agent.destinations import read_destinations
+from tieline.agent.secret_file import SECRETS_FILE
 from tieline.agent.spec import Finding, FlowSpec, Level, LoadReport, ProjectSpec
 from tieline.agent.unsupported import NEEDS_CHAT, NEEDS_MESSAGING, NEEDS_MODEL, NEEDS_SPEECH
 from tieline.agent.yaml_file import YamlFile, read_yaml
@@ -39,8 +40,9 @@ UNSUPPORTED_FOLDERS = {
 }
 VOICE_FILE = "voice/configuration.yaml"
 HANDOFFS_FILE = "config/handoffs.yaml"
-READ_FILES = frozenset({VOICE_FILE, HANDOFFS_FILE, *UNSUPPORTED_FILES})
-PASSED_OVER = frozenset({"_gen", "tests", "functions", "flows", "prompts", "project.yaml", "secrets.env"})
+RECORDINGS = "voice/recordings"
+READ_FILES = frozenset({VOICE_FILE, HANDOFFS_FILE, f"{RECORDINGS}.yaml", *UNSUPPORTED_FILES})
+PASSED_OVER = frozenset({"_gen", "tests", "functions", "flows", "project.yaml", SECRETS_FILE})
 """Names at the top of a project that are read elsewhere or belong to nobody."""
 MAX_SOURCE = 1024 * 1024
 """Bytes of a Python file; a longer one is not loaded."""
@@ -252,7 +254,8 @@ class FolderReader:
         for folder, reason in UNSUPPORTED_FOLDERS.items():
             for path in self._names(folder, "**/*"):
                 file = self._relative(path)
-                if file not in READ_FILES and not path.name.startswith("."):
+                passed = file in READ_FILES or file.startswith(f"{RECORDINGS}/")
+                if not passed and not path.name.startswith("."):
                     self._say(file, Level.UNSUPPORTED, f"{reason}.")
         for path in sorted(self._root.iterdir()):
             name = path.name

@@ -15,8 +15,9 @@ from tieline.agent.folder import load_folder
 from tieline.agent.host_process import HostProcess
 from tieline.agent.messages import FailureKind, Run, RunKind, TurnResult
 from tieline.agent.runner_link import RunnerLink
+from tieline.agent.secret_file import SECRETS_FILE, read_secret_file
 from tieline.agent.settings import AgentSettings
-from tieline.agent.spec import LoadReport, ProjectSpec
+from tieline.agent.spec import Finding, Level, LoadReport, ProjectSpec
 from tieline.agent.turn import fail_run
 from tieline.model.handoff import Destination
 
@@ -34,8 +35,8 @@ class Generation:
 class AgentPool:
     """Runs one project's functions in processes of their own; an `AgentPort`.
 
-    `destinations` are those configured on the server, merged over the folder's; `secrets` are handed to the project's
-    `conv.utils.get_secret`. All methods belong to one event loop.
+    `destinations` are those configured on the server, merged over the folder's; `secrets` are what
+    `conv.utils.get_secret` finds, laid over the folder's `secrets.env`. All methods belong to one event loop.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class AgentPool:
         self._path = Path(path)
         self._settings = settings or AgentSettings()
         self._configured = destinations
-        self._secrets = dict(secrets or {})
+        self._configured_secrets = dict(secrets or {})
+        self._secrets: dict[str, str] = {}
         self._spec = ProjectSpec(root=str(path))
         self._report = LoadReport()
         self._generation: Generation | None = None
@@ -104,6 +106,8 @@ class AgentPool:
         folder = await asyncio.to_thread(load_folder, self._path)
         spec = merge_spec(folder.spec, self._configured)
         report = folder.report
+        if report.ok:
+            report = await asyncio.to_thread(self._read_secrets, report)
         if not report.ok or self._closed:
             self._report = report
             return report
@@ -155,6 +159,15 @@ class AgentPool:
             for end in self._lifeline:
                 os.close(end)
             self._lifeline = None
+
+    def _read_secrets(self, report: LoadReport) -> LoadReport:
+        """Lay the configured secrets over those of the folder's own file."""
+        try:
+            self._secrets = {**read_secret_file(self._path), **self._configured_secrets}
+        except (OSError, ValueError) as error:
+            message = f"it cannot be read: {type(error).__name__}."
+            return report.plus([Finding(file=SECRETS_FILE, level=Level.ERROR, message=message)])
+        return report
 
     async def _load_generation(
         self, spec: ProjectSpec, report: LoadReport

@@ -15,7 +15,7 @@ CHANNELS = ("SPEECH", "DTMF", "SPEECH_AND_DTMF")
 """What `listen.channel` may be."""
 KEYPAD = frozenset("0123456789*#ABCD")
 """The keys a telephone can send."""
-MAX_DIGITS = 128
+MAX_DIGITS = 64
 MAX_TIMEOUT_S = 600.0
 
 
@@ -129,6 +129,8 @@ def _read_handoff(
         _expect(name, str, "handoff.type")
     if len(methods) > 1:
         raise BadReturn(f"handoff gives {' and '.join(methods)}; one method is possible.")
+    if not methods and name in METHOD_KEYS and name not in {destination.name for destination in known}:
+        methods, members = [name], {**members, name: {}}
     if methods:
         request.update(_read_method(methods[0], members[methods[0]]))
         if name in {destination.name for destination in known}:
