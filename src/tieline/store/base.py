@@ -21,7 +21,7 @@ from tieline.model.conversation import (
     Turn,
 )
 from tieline.model.handoff import HandoffState
-from tieline.model.pool import NumberAdmin, NumberState, PoolStats
+from tieline.model.pool import NumberAdmin, NumberState, Pool, PoolStats
 from tieline.model.record import Record
 from tieline.model.reservation import BindRequest, BindResult, Reservation, ReserveRequest
 from tieline.model.resources import Resources
@@ -107,6 +107,14 @@ class ReservationStore(Protocol):
 
     async def set_number_admin(self, pool: str, number: str, admin: NumberAdmin) -> None:
         """Drain, disable or reactivate one number. Raises `NotFound`."""
+        ...
+
+    async def lingering_pools(self, now: datetime) -> Sequence[Pool]:
+        """Pools with, as `numbers`, those that were removed while a reservation on them is still to be honoured.
+
+        Routing consults them after the configured pools, so that a number that was taken out of a pool keeps the
+        promise made with it.
+        """
         ...
 
 
