@@ -13,6 +13,8 @@ from tieline.model.resources import Resources
 from tieline.resources.kinds import KINDS, identity_field
 
 HIDDEN_FIELDS = frozenset({"secrets", "key_hash", "token_hash"})
+PASSED_OVER = frozenset({"prefix"})
+"""Goes with its hash, and is made anew by every dry run."""
 
 
 class Action(StrEnum):
@@ -63,6 +65,8 @@ def _fields(before: Any, after: Any) -> Iterator[FieldChange]:
     for info in msgspec.structs.fields(record):
         old = getattr(before, info.name) if before is not None else None
         new = getattr(after, info.name) if after is not None else None
+        if info.name in PASSED_OVER:
+            continue
         if before is not None and after is not None:
             if old == new:
                 continue

@@ -33,7 +33,7 @@ from tieline.resources.secrets import (
 )
 
 ProjectCheck = Callable[[Path, tuple[Destination, ...]], list[str]]
-"""Loads an agent project's folder, with the destinations laid over its own, and says what keeps it from being served."""
+"""Loads a project folder, with the destinations laid over its own; says what keeps it from being served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,8 @@ class _Build:
         found: dict[str, Any] = {} if self.applier.prune else dict(there)
         for draft in self.document.drafts[kind]:
             name = draft.values[field]
-            if FAULTY in draft.values.values():
-                made = there.get(name)
-            else:
-                made = make(draft, there.get(name))
+            faulty = FAULTY in draft.values.values()
+            made = there.get(name) if faulty else make(draft, there.get(name))
             if made is not None:
                 found[name] = made
             elif name is not FAULTY:

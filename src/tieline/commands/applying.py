@@ -1,0 +1,169 @@
+"""`tieline apply` and `tieline export`: resources from a file, and back into one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tieline.commands.context import (
+    EXIT_CONFIGURATION,
+    CommandFailed,
+    ConfigOption,
+    JsonOption,
+    OpenStore,
+    console,
+    open_store,
+    print_json,
+    print_text,
+    run,
+)
+
+if TYPE_CHECKING:
+    from tieline.model.handoff import Destination
+    from tieline.resources.diff import Change
+    from tieline.resources.plan import Applier, Plan
+
+MARKS = {"create": ("+", "green"), "update": ("~", "yellow"), "remove": ("-", "red")}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command("apply")(apply)
+    app.command("export")(export)
+
+
+def apply(
+    file: Annotated[Path, typer.Option("--file", "-f", help="The resource file; - reads standard input.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change and change nothing.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove resources that the file does not name.")
+    ] = False,
+) -> None:
+    """Make the resources as a file describes them: accounts, projects, pools, trunks, tokens and keys.
+
+    Safe to repeat. New keys and tokens are shown once, here, and stored hashed.
+    """
+    plan = run(_apply(file, config, dry_run=dry_run, prune=prune))
+    if as_json:
+        print_json(_as_json(plan, dry_run=dry_run))
+        return
+    _show(plan, dry_run=dry_run)
+
+
+def export(config: ConfigOption = None) -> None:
+    """Print all resources as a file that `tieline apply` takes; keys as hashes, secrets by name only."""
+    from tieline.resources.export import export_resources
+
+    async def work() -> str:
+        async with open_store(config) as opened:
+            return export_resources(await opened.store.resources())
+
+    print_text(run(work()))
+
+
+def _read(file: Path) -> tuple[Path, str]:
+    if str(file) == "-":
+        return Path("stdin"), sys.stdin.read()
+    try:
+        return file, file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandFailed(f"{file}: cannot be read: {error.strerror}", EXIT_CONFIGURATION) from None
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{file}: is not UTF-8 text", EXIT_CONFIGURATION) from None
+
+
+def check_folder(folder: Path, destinations: tuple[Destination, ...]) -> list[str]:
+    """What keeps an agent project's folder from being served, in words. Imports its code in a process of its own."""
+    from tieline.agent.project import check_project
+
+    return [str(finding) for finding in check_project(folder, destinations=destinations).errors]
+
+
+async def _apply(file: Path, config: Path | None, *, dry_run: bool, prune: bool) -> Plan:
+    from tieline.resources.plan import Applier
+
+    path, text = _read(file)
+    async with open_store(config) as opened:
+        applier = Applier(
+            file=path,
+            text=text,
+            environ=os.environ,
+            random_bytes=os.urandom,
+            check_project=check_folder,
+            default_region=opened.settings.server.default_region,
+            prune=prune,
+        )
+        current = await opened.store.resources()
+        # In a thread: checking a project starts processes and waits for them with a loop of its own.
+        plan = await asyncio.to_thread(applier.plan, current)
+        if dry_run or not plan.changes:
+            return plan
+        return await _carry_out(opened, applier)
+
+
+async def _carry_out(opened: OpenStore, applier: Applier) -> Plan:
+    """Plan again inside the store's transaction, on what is there at that moment."""
+    plans: list[Plan] = []
+    applier.check_project = None  # done already, and too slow to hold the database for
+
+    def change(current: Any) -> Any:
+        plans.append(applier.plan(current))
+        return plans[-1].resources
+
+    await opened.store.apply(change, opened.now())
+    return plans[-1]
+
+
+def _as_json(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "changes": [
+            {
+                "kind": one.kind,
+                "name": one.name,
+                "action": one.action,
+                "fields": [{"field": f.field, "before": f.before, "after": f.after} for f in one.fields],
+            }
+            for one in plan.changes
+        ],
+        "issued": [
+            {"kind": one.kind, "name": one.name, "secret": None if dry_run else one.secret}
+            for one in plan.issued
+        ],
+    }
+
+
+def _show(plan: Plan, *, dry_run: bool) -> None:
+    out = console()
+    if not plan.changes:
+        out.print("nothing to change", style="dim")
+        return
+    for change in plan.changes:
+        _show_change(out, change)
+    if dry_run:
+        out.print("dry run: nothing was changed", style="bold")
+        return
+    for issued in plan.issued:
+        kind = "key" if issued.kind == "api_keys" else "token"
+        out.print(f"\n[bold]{kind} {issued.name}[/] (shown only now):")
+        out.print(f"  {issued.secret}", markup=False)
+
+
+def _show_change(out: Any, change: Change) -> None:
+    mark, style = MARKS[change.action]
+    out.print(f"{mark} {change.kind} {change.name}", style=f"bold {style}", markup=False)
+    for field in change.fields:
+        if field.before is None or field.after is None:
+            text = f"    {field.field}: {field.after if field.before is None else field.before}"
+        else:
+            text = f"    {field.field}: {field.before} -> {field.after}"
+        out.print(text, style=style, markup=False)

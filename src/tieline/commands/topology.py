@@ -1,0 +1,121 @@
+"""`tieline trunk` and `tieline project`: who may call, and who answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tieline.commands.context import (
+    EXIT_NO,
+    CommandFailed,
+    ConfigOption,
+    JsonOption,
+    console,
+    open_store,
+    print_fields,
+    print_json,
+    print_rows,
+    run,
+)
+from tieline.commands.credentials import find_project
+
+trunk = typer.Typer(name="trunk", help="Look at SIP trunks.", no_args_is_help=True)
+project = typer.Typer(name="project", help="List projects and check their folders.", no_args_is_help=True)
+
+
+@trunk.command("list")
+def list_trunks(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the SIP peers that may call."""
+
+    async def work() -> list[dict[str, Any]]:
+        import msgspec
+
+        async with open_store(config) as opened:
+            return [msgspec.to_builtins(one) for one in (await opened.store.resources()).trunks]
+
+    columns = ("name", "networks", "account", "require_token", "number_from", "max_calls", "max_cps")
+    print_rows(run(work()), columns, as_json=as_json, empty="no trunks: every call is refused")
+
+
+@trunk.command("show")
+def show_trunk(
+    name: Annotated[str, typer.Argument(help="The trunk.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one trunk, with the pools that trust it."""
+
+    async def work() -> dict[str, Any]:
+        import msgspec
+
+        async with open_store(config) as opened:
+            resources = await opened.store.resources()
+            for one in resources.trunks:
+                if one.name == name:
+                    pools = [pool.name for pool in resources.pools if name in pool.trunks]
+                    fields: dict[str, Any] = msgspec.to_builtins(one)
+                    return {**fields, "pools": pools}
+        raise CommandFailed(f"there is no trunk {name}")
+
+    print_fields(run(work()), as_json=as_json)
+
+
+@project.command("list")
+def list_projects(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the projects."""
+
+    async def work() -> list[dict[str, Any]]:
+        async with open_store(config) as opened:
+            resources = await opened.store.resources()
+            return [
+                {
+                    "slug": one.slug,
+                    "id": one.id,
+                    "account": one.account,
+                    "env": one.env,
+                    "numbers": list(one.numbers),
+                    "pools": [pool.name for pool in resources.pools if pool.project == one.id],
+                    "path": one.path or "(answer only)",
+                }
+                for one in resources.projects
+            ]
+
+    columns = ("slug", "account", "env", "numbers", "pools", "path")
+    print_rows(run(work()), columns, as_json=as_json, empty="no projects; see `tieline apply`")
+
+
+@project.command("check")
+def check_project(
+    path: Annotated[str, typer.Argument(help="A project folder, or the slug of a project.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an agent project's folder: what would fail, and what this release does not use."""
+    from tieline.agent.project import check_project as check
+
+    folder = Path(path)
+    if not folder.is_dir():
+        found = run(_project_folder(path, config))
+        if found is None:
+            raise CommandFailed(f"{path} is neither a folder nor a project with one")
+        folder = Path(found)
+    report = check(folder)
+    if as_json:
+        print_json({"folder": str(folder), "ok": report.ok, "findings": list(report.findings)})
+    else:
+        out = console()
+        styles = {"error": "bold red", "unsupported": "yellow", "warning": "yellow"}
+        for finding in report.findings:
+            out.print(str(finding), style=styles[finding.level], markup=False)
+        if report.ok:
+            out.print(f"{folder}: this project can be served", style="green", markup=False)
+    if not report.ok:
+        raise typer.Exit(EXIT_NO)
+
+
+async def _project_folder(name: str, config: Path | None) -> str | None:
+    async with open_store(config) as opened:
+        found: str | None = find_project(await opened.store.resources(), name).path
+        return found
