@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from tieline.sip.config import Admission
 from tieline.sip.events import Flow, Transport
@@ -67,8 +67,7 @@ class _Connection(asyncio.Protocol):
         self.flow = Flow(Transport.TCP, ("", 0))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
         peer = transport.get_extra_info("peername")
         remote = self._outbound.remote if self._outbound is not None else (peer[:2] if peer else ("", 0))
         if self._streams.admit(self, remote):
