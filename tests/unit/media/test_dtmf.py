@@ -87,7 +87,10 @@ def test_a_press_longer_than_the_duration_field_is_one_press() -> None:
 
 
 def test_a_short_press_far_ahead_is_no_continuation() -> None:
-    assert heard([*press("5", at=0, sequence=0, ends=0), *press("5", at=0xFFFF, sequence=9, marker=False)]) == "55"
+    assert (
+        heard([*press("5", at=0, sequence=0, ends=0), *press("5", at=0xFFFF, sequence=9, marker=False)])
+        == "55"
+    )
 
 
 def test_a_peer_whose_timestamp_moves_with_every_packet() -> None:
@@ -135,7 +138,11 @@ def test_any_loss_short_of_the_whole_press_is_survived(
     assert heard(kept) == digits
 
 
-@given(st.lists(st.tuples(st.binary(max_size=6), st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFF), st.booleans())))
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=6), st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFF), st.booleans())
+    )
+)
 def test_garbage_raises_nothing(packets: list[tuple[bytes, int, int, bool]]) -> None:
     assert set(heard(packets)) <= set(KEYS)
 
