@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import uvicorn
+import uvloop
 
 from tieline import __version__
 from tieline.agent.pool import AgentPool
@@ -337,6 +338,12 @@ async def serve(settings: Settings, ready_file: Path | None = None) -> None:
         task.cancel()
     await asyncio.gather(draining, cut, return_exceptions=True)
     await server.stop()
+
+
+def run_server(settings: Settings, ready_file: Path | None = None) -> int:
+    """`serve` on an event loop of its own; the exit status. Raises `TielineError` when the server cannot start."""
+    uvloop.run(serve(settings, ready_file))
+    return 0
 
 
 _Binding = tuple[str, int] | None

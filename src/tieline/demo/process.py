@@ -113,6 +113,11 @@ class ServerProcess:
             self.kill()
             return None
 
+    def wait(self) -> None:
+        """Wait until the server ends."""
+        if self._process is not None:
+            self._process.wait()
+
     def kill(self) -> None:
         """SIGKILL: what a crash looks like."""
         if self._process is not None and self._process.poll() is None:

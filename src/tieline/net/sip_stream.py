@@ -73,7 +73,7 @@ class _Connection(asyncio.Protocol):
         if self._streams.admit(self, remote):
             self._watch()
         else:
-            transport.abort()
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         now = self._heard_at = self._loop.time()

@@ -88,8 +88,9 @@ def _add_error(_: Any, method: str, event: _EventDict) -> _EventDict:
     event["level"] = {"warn": "warning", "exception": "error", "critical": "error"}.get(method, method)
     error = event.pop("exc_info", None)
     if error:
-        kind, value, trace = error if isinstance(error, tuple) else sys.exc_info()
-        event["traceback"] = "".join(traceback.format_exception(kind, value, trace)).rstrip()
+        if not isinstance(error, BaseException):
+            error = error[1] if isinstance(error, tuple) else sys.exc_info()[1]
+        event["traceback"] = "".join(traceback.format_exception(error)).rstrip()
     return event
 
 
