@@ -6,12 +6,14 @@ import re
 from hashlib import blake2b
 
 from tieline.sip.core import ALLOW
+from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import Flow, Transport
 from tieline.sip.grammar import Via
 from tieline.sip.message import Request
 from tieline.sip.phrases import phrase_of
 
 _rport = re.compile(";[ \t]*rport[ \t]*(?:=[ \t]*[0-9]*)?(?=[;, \t]|$)", re.IGNORECASE)
+_find_tag = re.compile(";[ \t]*tag[ \t]*=", re.IGNORECASE).search
 _received = re.compile(";[ \t]*received[ \t]*=[ \t]*[^;, \t]*", re.IGNORECASE)
 
 
@@ -73,6 +75,27 @@ def stateless_tag(secret: bytes, request: Request) -> str:
     """A To tag that is the same for every retransmission of `request` (RFC 3261 section 8.2.7)."""
     text = "\n".join([request.headers.get(name) or "" for name in ("via", "call-id", "cseq")])
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8, key=secret).hexdigest()
+
+
+def broken_reply(request: Request, status: int, why: str, tag: str, flow: Flow) -> tuple[bytes, Flow]:
+    """A refusal of a request that may lack anything but a Via, and the flow that it goes back on.
+
+    What is missing stays missing; a Via that cannot be read is repeated as it came and answered at the source.
+    """
+    headers = request.headers
+    try:
+        via = request.via
+        head, back = via_lines(request, via, flow), reply_flow(via, flow)
+    except MessageMalformed:
+        head, back = "".join([f"Via: {value}\r\n" for value in headers.getall("via")]), flow
+    for name in ("From", "Call-ID", "CSeq"):
+        head += "".join([f"{name}: {value}\r\n" for value in headers.getall(name)[:1]])
+    to = headers.get("to")
+    if to is not None:
+        head += f"To: {to}\r\n" if _find_tag(to) else f"To: {to};tag={tag}\r\n"
+    start = f"SIP/2.0 {status} {phrase_of(status)}\r\n{head}"
+    warning = f'Warning: 399 tieline "{why}"\r\nContent-Length: 0\r\n\r\n'
+    return (start + warning).encode("utf-8", "surrogateescape"), back
 
 
 def refusal_lines(request: Request, status: int, accept: str, retry_after_s: int) -> str:

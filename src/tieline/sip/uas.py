@@ -23,6 +23,7 @@ from tieline.sip.events import (
 from tieline.sip.leg import Leg
 from tieline.sip.message import Request, check_request
 from tieline.sip.replies import (
+    broken_reply,
     build_reply,
     refusal_lines,
     reply_flow,
@@ -31,7 +32,7 @@ from tieline.sip.replies import (
     tagged_to,
 )
 from tieline.sip.tables import INVITE_SERVER, NON_INVITE_SERVER, Input, LegInput, LegState, State, Table
-from tieline.sip.transaction import Key, Transaction, Transactions, server_key
+from tieline.sip.transaction import MAGIC_COOKIE, Key, Transaction, Transactions, server_key
 
 _SDP = "application/sdp"
 
@@ -115,28 +116,14 @@ class Uas:
     def refuse_malformed(
         self, request: Request | None, status: int, why: str, flow: Flow, now: float
     ) -> None:
-        """Answer a broken request statelessly where it can be answered, otherwise count it as dropped."""
-        counters = self._core.counters
-        if request is None or request.method == "ACK":
-            counters.dropped_malformed += 1
+        """Answer a broken request statelessly, with what it has to be answered by; otherwise count it as dropped."""
+        if request is None or request.method == "ACK" or "via" not in request.headers:
+            self._core.counters.dropped_malformed += 1
             return
-        headers = request.headers
-        try:
-            via = request.via
-        except MessageMalformed:
-            counters.dropped_malformed += 1
-            return
-        if any(name not in headers for name in ("from", "to", "call-id", "cseq")):
-            counters.dropped_malformed += 1
-            return
-        counters.refused_malformed += 1
-        to = headers["to"]
-        if ";tag=" not in to.lower().replace(" ", ""):
-            to = f"{to};tag={stateless_tag(self._secret, request)}"
-        extra = f'{self._core.server_line}Warning: 399 tieline "{why}"\r\n'
-        self._core.send(
-            build_reply(status, reply_head(request, flow), to, extra), reply_flow(via, flow), None, now
-        )
+        self._core.counters.refused_malformed += 1
+        tag = stateless_tag(self._secret, request)
+        data, back = broken_reply(request, status, why, tag, flow)
+        self._core.send(data, back, None, now)
 
     def _refuse(self, request: Request, key: Key, refused: _Refused, flow: Flow, now: float) -> None:
         """Answer a request with a failure.
@@ -188,6 +175,8 @@ class Uas:
     def _check_scheme(self, request: Request) -> None:
         if request.uri.scheme not in {"sip", "tel"}:
             raise _Refused(416, "unsupported URI scheme")
+        if request.uri.headers is not None:
+            raise _Refused(400, "Request-URI with headers")
 
     def _remember_merge(self, transaction: Transaction, merge_key: Key) -> None:
         transaction.merge_key = merge_key
@@ -233,7 +222,10 @@ class Uas:
     def _contact_of(self, request: Request) -> str:
         contact = request.contact
         if contact is None:
-            raise MessageMalformed("no Contact")
+            if (request.via.branch or "").startswith(MAGIC_COOKIE):
+                raise MessageMalformed("no Contact")
+            # RFC 2543 did not ask for one.
+            contact = request.from_
         if contact.uri.scheme not in {"sip", "sips"}:
             raise MessageMalformed("Contact is no SIP URI")
         return contact.uri_text
