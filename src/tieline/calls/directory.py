@@ -18,14 +18,20 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Directory:
-    """Every question that routing, authentication and the pool ask of the resources, by hash look-up."""
+    """Every question that routing, authentication and the pool ask of the resources, by hash look-up.
 
-    def __init__(self, resources: Resources, version: int = 0) -> None:
+    `lingering` are pools with numbers that were removed while a reservation on them is still to be honoured: calls
+    to these numbers are routed, and nothing else is known of them.
+    """
+
+    def __init__(self, resources: Resources, version: int = 0, lingering: Sequence[Pool] = ()) -> None:
         self.resources = resources
         self.version = version
         self._accounts = {key: a for a in resources.accounts for key in (a.id, a.slug)}
-        self._projects = {(p.account, key): p for p in resources.projects for key in (p.id, p.slug)}
-        self._projects_by_id = {key: p for p in resources.projects for key in (p.slug, p.id)}
+        # Ids after slugs: should one project's slug be another's id, the id is meant.
+        named = [(p.slug, p) for p in resources.projects] + [(p.id, p) for p in resources.projects]
+        self._projects = {(project.account, name): project for name, project in named}
+        self._projects_by_name = dict(named)
         self._pools = {pool.name: pool for pool in resources.pools}
         self._keys = {key.key_hash: key for key in resources.api_keys}
         self._tokens = {token.token_hash: token for token in resources.sip_tokens}
@@ -34,18 +40,22 @@ class Directory:
         self._projects_by_number: defaultdict[str, list[Project]] = defaultdict(list)
         self._suffixes: dict[int, dict[str, str | None]] = {}
         self._trunks_by_host: dict[str, Trunk | None] = {}
-        self._index()
+        self._index(lingering)
 
     @classmethod
     def empty(cls) -> Directory:
         """A directory of nothing: every call is refused, every key unknown."""
         return cls(Resources())
 
-    def _index(self) -> None:
+    def _index(self, lingering: Sequence[Pool]) -> None:
         for pool in self.resources.pools:
             self._pools_of[pool.project].append(pool)
             for number in pool.numbers:
                 self._pools_by_number[number].append(pool)
+        for pool in lingering:
+            for number in pool.numbers:
+                if all(known.name != pool.name for known in self._pools_by_number[number]):
+                    self._pools_by_number[number].append(pool)
         for project in self.resources.projects:
             for number in project.numbers:
                 self._projects_by_number[number].append(project)
@@ -64,7 +74,7 @@ class Directory:
         """The project with this id or slug, within `account` (an id) where one is given."""
         if account is not None:
             return self._projects.get((account, name))
-        return self._projects_by_id.get(name)
+        return self._projects_by_name.get(name)
 
     def projects(self) -> Sequence[Project]:
         """All projects."""

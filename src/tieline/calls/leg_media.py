@@ -23,6 +23,7 @@ from tieline.media.messages import (
     StopPlay,
 )
 from tieline.model.call import TerminationReason
+from tieline.sdp.description import SdpError, SdpReason
 from tieline.sdp.negotiation import (
     Direction,
     LocalMedia,
@@ -61,9 +62,11 @@ class LegMedia:
         self._keypad = KeypadListener(self._loop)
         self._local: LocalMedia | None = None
         self._sent = b""
+        self._offered = False
         self._agreed: NegotiatedMedia | None = None
         self._interruptible = False
         self._closed: asyncio.Future[LegClosed] | None = None
+        self._lost = False
 
     async def open(self) -> None:
         """Bind the RTP port. Raises `Unavailable` when there is none."""
@@ -75,14 +78,15 @@ class LegMedia:
 
         Raises `SdpError`.
         """
-        if not body:
-            self._sent = offer(self._opened(), self._sent or None)
-            self._agreed = None
-            return self._sent
         local = self._opened()
+        if not body:
+            self._sent = offer(local, self._sent or None)
+            self._offered = True
+            return self._sent
         negotiated = reanswer(body, local, self._sent) if self._sent else answer(body, local)
         self._agreed = negotiated.media
         self._sent = negotiated.answer
+        self._offered = False
         return negotiated.answer
 
     def negotiate_without_media(self, body: bytes) -> bytes:
@@ -93,14 +97,18 @@ class LegMedia:
         return answer_inactive(body, local).answer
 
     def acknowledge(self, body: bytes) -> None:
-        """The ACK arrived: with the answer where the offer was ours. Raises `SdpError` when that is missing."""
-        if self._agreed is None:
+        """An ACK arrived: with the answer where the offer was ours.
+
+        Raises `SdpError` when that is missing or unusable; what was agreed before then stands.
+        """
+        if self._offered:
+            self._offered = False
             self._agreed = accept_answer(self._sent, body)
         self.connect()
 
     def connect(self) -> None:
-        """Let media flow as last agreed."""
-        if self._agreed is None:
+        """Let media flow as last agreed; nothing once the leg is closed."""
+        if self._agreed is None or self._local is None:
             return
         self._port.send(
             ConnectLeg(
@@ -116,7 +124,7 @@ class LegMedia:
 
     def _opened(self) -> LocalMedia:
         if self._local is None:
-            raise RuntimeError("the leg's port is not open")
+            raise SdpError(SdpReason.NO_AUDIO, "the call is ending and has no media any more")
         return self._local
 
     async def play(self, clip_ids: list[str], *, interruptible: bool) -> bool:
@@ -140,6 +148,11 @@ class LegMedia:
         """The next completed keypad input, or what there was when it timed out."""
         return await self._keypad.collect(settings)
 
+    async def ignore_keys(self, seconds: float) -> None:
+        """Let time pass in which no key counts."""
+        await asyncio.sleep(seconds)
+        self._keypad.forget_early()
+
     def press(self, digit: str) -> None:
         """A key was pressed, in RTP or by INFO."""
         self._keypad.press(digit)
@@ -159,17 +172,18 @@ class LegMedia:
             self._on_fault(TerminationReason.NO_MEDIA)
         elif isinstance(report, LegClosed):
             if self._closed is None:
+                self._lost = True
                 self._on_fault(TerminationReason.MEDIA_FAILED)
             elif not self._closed.done():
                 self._closed.set_result(report)
 
     async def close(self) -> LegClosed | None:
         """Give the port back; the leg's figures, or None when the media process cannot tell them."""
-        if self._local is None:
+        if self._local is None or self._lost:
             return None
+        self._local = None
         self._closed = self._loop.create_future()
         self._port.send(CloseLeg(leg_id=self._leg_id))
-        self._local = None
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 return await self._closed

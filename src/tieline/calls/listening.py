@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from tieline.agent.messages import DtmfListen
-from tieline.media.keypad import Completed, KeypadCollector
+from tieline.media.keypad import MAX_DIGITS, Completed, KeypadCollector
 
 
 class KeypadListener:
-    """One input at a time: `listen` opens it, digits complete it, `completed` waits for it.
+    """One input at a time: `collect` opens it and waits until digits or the time complete it.
 
-    Digits that arrive while nothing listens are kept (`early`) and open the next input when it listens early.
+    Digits that arrive while nothing listens are kept, as many as one input may have, and open the next input when
+    that listens early.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -29,7 +30,8 @@ class KeypadListener:
     def press(self, digit: str) -> None:
         """A key was pressed."""
         if self._collector is None or self._result is None or self._result.done():
-            self._early.append(digit)
+            if len(self._early) < MAX_DIGITS:
+                self._early.append(digit)
             return
         completed = self._collector.press(digit, self._loop.time())
         self._settle(completed)

@@ -30,8 +30,9 @@ class Outcomes:
             self._wake(outcome.shared_id)
 
     async def close(self, closed: ConversationClosed) -> None:
-        """The last write of a call."""
+        """The last write of a call; one without an outcome gets an empty one here."""
         await self._store.close_conversation(closed)
+        self._wake(closed.conversation_id)
 
     async def lookup(
         self,

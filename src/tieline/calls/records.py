@@ -21,15 +21,27 @@ from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult, BindVerdict
 from tieline.sip.events import InviteReceived
 from tieline.sip.leg import TraceEntry
+from tieline.sip.message import header_key
 
 CHANNEL = "sip.polyai"
 """`conv.channel_type` of calls that came in by SIP; the word that integrations compare with."""
 
+HIDDEN = "(hidden)"
 HIDDEN_BODY = "(hidden: keypad input marked as personal data)"
+HIDDEN_CONTENT = "(hidden: personal data)"
+
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization"})
+"""Headers whose value is neither stored nor shown, beside the trunk's own token header."""
+
 _INFO_CSEQ = re.compile(r"^CSeq:\s*\d+\s+INFO\s*$", re.MULTILINE | re.IGNORECASE)
 _DIALOG_HEADERS = frozenset(
-    {"via", "content-length", "content-type", "max-forwards", "cseq", "route", "record-route"}
-)
+    {
+        "via", "content-length", "content-type", "max-forwards", "cseq", "route", "record-route",
+        "from", "to", "call-id", "contact",
+    }
+)  # fmt: skip
+_LEAST_HIDDEN = 3
+"""Shorter keypad inputs are not looked for in log lines: they are everywhere."""
 
 
 class CallRecord:
@@ -45,19 +57,24 @@ class CallRecord:
         self._metrics: list[dict[str, Any]] = []
         self.started_at = clock.utc()
         self.answered_at: datetime | None = None
-        self.sip_call_id = request.call_id
-        self.from_tag = request.from_tag or ""
+        self.sip_call_id = readable(request.call_id)
+        self.from_tag = readable(request.from_.tag or "")
         self.bound: BindResult | None = None
         self.hide_digits = False
-        self.outcome_saved = False
         self.is_open = False
         self.peer_bye_headers: dict[str, str] = {}
-        self.sip_headers = joined_headers(request.headers.items())
+        self._secret_headers = SECRET_HEADERS | {route.trunk.token_header.casefold()}
+        self.sip_headers = {
+            name: value
+            for name, value in joined_headers(request.headers.items()).items()
+            if name.casefold() not in self._secret_headers
+        }
         self.shared_id: str | None = self._shared_id_from_header()
 
     def _shared_id_from_header(self) -> str | None:
         name = self._route.trunk.shared_id_header
-        return (self._invite.request.headers.get(name) or None) if name else None
+        value = self._invite.request.headers.get(name) if name else None
+        return readable(value) if value else None
 
     def note_bind(self, bound: BindResult) -> None:
         """What the reserved number brought; `shared_id` among the attributes is the conversation's."""
@@ -84,7 +101,6 @@ class CallRecord:
     def opened(self) -> ConversationOpened:
         """The record that starts the conversation."""
         reservation = self.bound.reservation if self.bound else None
-        self.is_open = True
         return ConversationOpened(
             id=self._call_id,
             account=self._route.project.account,
@@ -105,18 +121,27 @@ class CallRecord:
             started_at=self.started_at,
         )
 
-    def turn(self, run: Run, result: TurnResult, *, hidden: bool) -> Turn:
-        """One run as a stored turn. Keypad input marked as personal data is left out."""
-        self._metrics.extend(msgspec.to_builtins(metric) for metric in result.metrics)
+    def turn(self, run: Run, result: TurnResult, conversation: ConversationSnapshot) -> Turn:
+        """One run as a stored turn; `conversation` is what it left behind.
+
+        Input marked as personal data is left out, also where the code's own log lines repeat it. Of a run that
+        failed, only its log and its function runs count.
+        """
+        secret = run.user_input or "" if run.input_is_pii else ""
+        utterance = ""
+        if result.failure is None:
+            self._metrics.extend(msgspec.to_builtins(metric) for metric in result.metrics)
+            utterance = " ".join(text for text in result.utterances if text)
+        logs = (_log_entry(entry) for entry in msgspec.to_builtins(result.logs))
         return Turn(
             index=next(self._turns),
             at=self._clock.utc(),
             channel="keypad" if run.kind is RunKind.TURN else run.kind.value,
-            user_input=None if hidden else run.user_input,
-            utterance=" ".join(text for text in result.utterances if text),
+            user_input=None if run.input_is_pii else run.user_input,
+            utterance=_without(utterance, secret),
             function_runs=tuple(msgspec.to_builtins(function) for function in result.function_runs),
-            logs=tuple(_log_entry(entry) for entry in msgspec.to_builtins(result.logs)),
-            state_json=msgspec.json.encode(result.conversation.state).decode(),
+            logs=tuple(_without(entry, secret) for entry in logs),
+            state_json=msgspec.json.encode(conversation.state).decode(),
         )
 
     def setup_s(self) -> float:
@@ -161,7 +186,9 @@ class CallRecord:
             termination=termination,
             answered_at=self.answered_at,
             ended_at=self._clock.utc(),
-            ladder=tuple(ladder_entries(trace, hide_digits=self.hide_digits)),
+            ladder=tuple(
+                ladder_entries(trace, hide_digits=self.hide_digits, secret_headers=self._secret_headers)
+            ),
             media=msgspec.to_builtins(media) if media is not None else None,
             metrics=tuple(self._metrics),
             peer_bye_headers=self.peer_bye_headers,
@@ -174,44 +201,84 @@ def handoff_request(shape: dict[str, Any]) -> HandoffRequest:
 
 
 def joined_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers as `conv.sip_headers` shows them: first spelling kept, repeated ones joined with a comma."""
+    """Headers as `conv.sip_headers` shows them: first spelling kept, repeated ones joined with a comma.
+
+    A compact form (`f`) is written out, for nobody would look for it.
+    """
     joined: dict[str, str] = {}
     spelling: dict[str, str] = {}
     for name, value in headers:
-        key = spelling.setdefault(name.casefold(), name)
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        key = header_key(name)
+        shown = spelling.setdefault(key, name if len(name) > 1 else key.title())
+        text = readable(value)
+        joined[shown] = f"{joined[shown]}, {text}" if shown in joined else text
     return joined
+
+
+def readable(text: str) -> str:
+    """A text of a peer's that can be stored: what is not UTF-8 is replaced."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def custom_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The headers of a BYE that say something: all but those of the dialog's own working."""
-    dialog = {"from", "to", "call-id", "contact", *_DIALOG_HEADERS}
-    return {name: value for name, value in joined_headers(headers).items() if name.casefold() not in dialog}
+    return {
+        name: value
+        for name, value in joined_headers(headers).items()
+        if name.casefold() not in _DIALOG_HEADERS
+    }
 
 
-def ladder_entries(trace: Sequence[TraceEntry], *, hide_digits: bool) -> Iterable[dict[str, Any]]:
-    """A leg's messages in the shape that `tieline.observe.ladder` draws."""
+def ladder_entries(
+    trace: Sequence[TraceEntry], *, hide_digits: bool, secret_headers: frozenset[str] = SECRET_HEADERS
+) -> Iterable[dict[str, Any]]:
+    """A leg's messages in the shape that `tieline.observe.ladder` draws, without what is secret or personal."""
     for message in trace:
-        text = message.data.decode("utf-8", "replace")
-        if hide_digits and _is_info(text):
-            text = text.partition("\r\n\r\n")[0] + "\r\n\r\n" + HIDDEN_BODY
+        head, gap, body = message.data.decode("utf-8", "replace").partition("\r\n\r\n")
+        if hide_digits and body and (head.startswith("INFO ") or _INFO_CSEQ.search(head)):
+            body = HIDDEN_BODY
         yield {
             "at_ms": round((message.at - trace[0].at) * 1000, 1),
             "direction": message.direction,
             "peer": f"{message.flow.remote[0]}:{message.flow.remote[1]}",
-            "text": text,
+            "text": _hide_headers(head, secret_headers) + gap + body,
         }
 
 
-def _is_info(text: str) -> bool:
-    return (
-        text.startswith("INFO ")
-        or re.search(r"^CSeq:\s*\d+\s+INFO\s*$", text, re.MULTILINE | re.IGNORECASE) is not None
-    )
+def _hide_headers(head: str, secret: frozenset[str]) -> str:
+    """The start line and headers with the values of secret ones taken out, folded lines included."""
+    shown: list[str] = []
+    hiding = False
+    for line in head.split("\r\n"):
+        if line[:1] in {" ", "\t"}:
+            if not hiding:
+                shown.append(line)
+            continue
+        name, colon, _ = line.partition(":")
+        hiding = bool(colon) and name.strip().casefold() in secret
+        shown.append(f"{name}: {HIDDEN}" if hiding else line)
+    return "\r\n".join(shown)
+
+
+def _without(value: Any, secret: str) -> Any:
+    """JSON without the digits that were personal data."""
+    if len(secret) < _LEAST_HIDDEN:
+        return value
+    if isinstance(value, str):
+        return value.replace(secret, HIDDEN)
+    if isinstance(value, dict):
+        return {key: _without(item, secret) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, secret) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and secret in str(value):
+        return HIDDEN
+    return value
 
 
 def _log_entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A line of the conversation's log; what the code marked as personal data is not stored."""
     if entry.get("is_pii"):
-        return {**entry, "content": "(hidden: personal data)", "fields": {}}
+        return {**entry, "content": HIDDEN_CONTENT, "fields": {}}
     return entry

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tieline.calls.records import readable
 from tieline.clock import Clock
 from tieline.model.conversation import RefusedCall
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
@@ -21,10 +22,16 @@ from tieline.sip.events import InviteReceived, InviteRefused, StrangerRefused
 from tieline.store.base import ConversationStore
 
 AGGREGATE_S = 60.0
-"""Repeats of one source and reason within so many seconds are counted into one record."""
+"""Repeats of one source and reason within so many seconds of the first are counted into one record."""
+
+WRITE_EVERY_S = 2.0
+"""How often counts that have grown are written."""
 
 MAX_SOURCES = 1024
 """Sources remembered for counting; beyond it the oldest is written out and forgotten."""
+
+MAX_WRITING = 64
+"""Writes under way; a flood beyond them is counted in the metrics and leaves no further record."""
 
 TEXT_LIMIT = 200
 
@@ -34,8 +41,11 @@ _Key = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Recent:
+    """A record as it was first written, and how many repeats have not been written since."""
+
     record: RefusedCall
     since: float
+    unwritten: int = 0
 
 
 class RefusalLog:
@@ -46,6 +56,7 @@ class RefusalLog:
         self._clock = clock
         self._metrics = metrics
         self._recent: dict[_Key, _Recent] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
         self._log = get_logger("calls")
 
@@ -111,44 +122,73 @@ class RefusalLog:
         key = (source, refusal.reason.value, callee if trunk else "")
         recent = self._recent.get(key)
         if recent is not None and now - recent.since < AGGREGATE_S:
-            before = recent.record.count
-            recent.record = msgspec.structs.replace(recent.record, count=before + count)
-            if (
-                before.bit_length() != recent.record.count.bit_length()
-            ):  # at powers of two: rare under a flood
-                self._write(recent.record)
+            recent.unwritten += count
+            self._arm()
             return
         record = RefusedCall(
             id=str(uuid.uuid4()),
             at=self._clock.utc(),
             source=source,
             trunk=trunk,
-            sip_call_id=sip_call_id[:TEXT_LIMIT],
-            caller=caller[:TEXT_LIMIT],
-            callee=callee[:TEXT_LIMIT],
+            sip_call_id=_stored(sip_call_id),
+            caller=_stored(caller),
+            callee=_stored(callee),
             refusal=refusal,
             count=count,
         )
-        self._remember(key, record, now)
+        self._remember(key, _Recent(record, now))
         self._log.info(
             f"> {refusal.status} to an INVITE", reason=refusal.reason.value, trunk=trunk, source=source
         )
         self._write(record)
 
-    def _remember(self, key: _Key, record: RefusedCall, now: float) -> None:
-        previous = self._recent.pop(key, None)
-        if previous is not None and previous.record.count > 1:
-            self._write(previous.record)
-        if len(self._recent) >= MAX_SOURCES:
-            del self._recent[next(iter(self._recent))]
-        self._recent[key] = _Recent(record, now)
+    async def close(self) -> None:
+        """Write what has been counted, and wait until it is stored."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._write_counts()
+        if self._writing:
+            await asyncio.wait(set(self._writing))
 
-    def _write(self, record: RefusedCall) -> None:
+    def _remember(self, key: _Key, recent: _Recent) -> None:
+        previous = self._recent.pop(key, None)
+        if previous is not None:
+            self._write_count(previous)
+        elif len(self._recent) >= MAX_SOURCES:
+            self._write_count(self._recent.pop(next(iter(self._recent))))
+        self._recent[key] = recent
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WRITE_EVERY_S, self._write_counts)
+
+    def _write_counts(self) -> None:
+        self._timer = None
+        for recent in self._recent.values():
+            self._write_count(recent)
+
+    def _write_count(self, recent: _Recent) -> None:
+        """Have the store add the repeats to the record that it has."""
+        if recent.unwritten:
+            more = msgspec.structs.replace(recent.record, id=str(uuid.uuid4()), count=recent.unwritten)
+            if self._write(more):
+                recent.unwritten = 0
+
+    def _write(self, record: RefusedCall) -> bool:
+        """Start a write; False when there are too many under way."""
+        if len(self._writing) >= MAX_WRITING:
+            return False
         task = asyncio.ensure_future(self._store.record_refusal(record))
         self._writing.add(task)
         task.add_done_callback(self._written)
+        return True
 
     def _written(self, task: asyncio.Future[None]) -> None:
         self._writing.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._log.error("refusal not recorded", error=repr(task.exception()))
+
+
+def _stored(text: str) -> str:
+    """A peer's text, as far as it is kept."""
+    return readable(text[:TEXT_LIMIT])

@@ -8,31 +8,44 @@ from collections.abc import Callable
 
 from tieline.calls.admission import Admission
 from tieline.calls.directory import Directory
+from tieline.calls.endings import refusal_headers, refusal_of
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.refusals import RefusalLog
 from tieline.calls.routing import Route, route_call
 from tieline.calls.session import CallSession
-from tieline.model.call import CallState, TerminationReason
+from tieline.model.call import TerminationReason
 from tieline.model.project import Project
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.observe.logging import get_logger
 from tieline.sip.events import InviteReceived, InviteRefused, SipEvent, StrangerRefused
 
 FindAgent = Callable[[Project], AgentPort | None]
-"""The running agent of a project; None when it could not be loaded."""
+"""The running agent of a project for one call; None when it could not be loaded."""
+
+ReturnAgent = Callable[[AgentPort], None]
+"""Told when the call is over that the agent was found for."""
+
+INTERRUPT_GRACE_S = 8.0
+"""How long interrupted calls may take to write their outcome and say BYE."""
 
 
 class CallRegistry:
     """One per server. `directory` is replaced when the resources change; calls that are up keep their route."""
 
     def __init__(
-        self, services: CallServices, admission: Admission, refusals: RefusalLog, find_agent: FindAgent
+        self,
+        services: CallServices,
+        admission: Admission,
+        refusals: RefusalLog,
+        find_agent: FindAgent,
+        return_agent: ReturnAgent | None = None,
     ) -> None:
         self.directory = Directory.empty()
         self.admission = admission
         self._services = services
         self._refusals = refusals
         self._find_agent = find_agent
+        self._return_agent = return_agent
         self._by_leg: dict[int, CallSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
@@ -40,7 +53,15 @@ class CallRegistry:
         self._log = get_logger("calls")
 
     def on_event(self, event: SipEvent) -> None:
-        """Take one event of the SIP stack."""
+        """Take one event of the SIP stack. A failure over one event is logged and concerns no other call."""
+        try:
+            self._take(event)
+        except Exception:
+            self._log.exception(
+                "an event of the SIP stack could not be handled", event_kind=type(event).__name__
+            )
+
+    def _take(self, event: SipEvent) -> None:
         if isinstance(event, InviteReceived):
             self._offer(event)
             return
@@ -73,7 +94,12 @@ class CallRegistry:
             self.admission.leave(route.trunk.name)
             self._refuse(invite, _no_agent(route))
             return
-        session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()))
+        try:
+            session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()))
+        except Exception as error:
+            self._leave(route, agent)
+            self._refuse(invite, refusal_of(TerminationReason.INTERNAL_ERROR, type(error).__name__, route))
+            raise
         self._by_leg[invite.leg_id] = session
         self._idle.clear()
         task = asyncio.create_task(self._run(session, invite), name=f"session {session.call_id}")
@@ -89,13 +115,17 @@ class CallRegistry:
             self._log.exception("session failed", call_id=session.call_id)
         finally:
             del self._by_leg[invite.leg_id]
-            self.admission.leave(session.route.trunk.name)
+            self._leave(session.route, session.agent)
             if not self._by_leg:
                 self._idle.set()
 
+    def _leave(self, route: Route, agent: AgentPort | None) -> None:
+        self.admission.leave(route.trunk.name)
+        if agent is not None and self._return_agent is not None:
+            self._return_agent(agent)
+
     def _refuse(self, invite: InviteReceived, refusal: Refusal) -> None:
-        headers = [("Retry-After", str(refusal.retry_after_s))] if refusal.retry_after_s else []
-        self._services.sip.reject(invite.leg_id, refusal.status, refusal.phrase, headers)
+        self._services.sip.reject(invite.leg_id, refusal.status, refusal.phrase, refusal_headers(refusal))
         self._services.sip.take_trace(invite.leg_id)
         trunk = self.directory.trunk_by_host(invite.flow.remote[0])
         self._refusals.note(invite, refusal, trunk.name if trunk else None)
@@ -108,11 +138,11 @@ class CallRegistry:
                 await self._idle.wait()
             return 0
         except TimeoutError:
-            left = [session for session in self.sessions() if session.state is not CallState.ENDED]
+            left = self.sessions()
             for session in left:
                 session.interrupt(TerminationReason.DRAINED, "the server is shutting down")
             if self._tasks:
-                await asyncio.wait(set(self._tasks), timeout=5.0)
+                await asyncio.wait(set(self._tasks), timeout=INTERRUPT_GRACE_S)
             return len(left)
 
 

@@ -21,7 +21,13 @@ from tieline.sip.message import Request
 FORWARDING_HEADERS = ("Diversion", "History-Info")
 """Headers that say that the call was dialled to someone else first (RFC 5806, RFC 7044)."""
 
-PHRASES = {403: "Forbidden", 404: "Not Found", 488: "Not Acceptable Here", 503: "Service Unavailable"}
+PHRASES = {
+    403: "Forbidden",
+    404: "Not Found",
+    488: "Not Acceptable Here",
+    500: "Server Internal Error",
+    503: "Service Unavailable",
+}
 
 
 class Route(Record):

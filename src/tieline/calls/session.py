@@ -9,19 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import msgspec
 
 from tieline.agent.messages import Listen, Run, RunKind, TurnResult
+from tieline.calls.endings import (
+    FAILURE_CLEARING,
+    LEG_FAILURES,
+    NORMAL_CLEARING,
+    CallEnded,
+    CallRefused,
+    refusal_headers,
+    refusal_of,
+)
 from tieline.calls.leg_media import LegMedia
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.records import CallRecord, custom_headers, handoff_request
-from tieline.calls.routing import PHRASES, Route
+from tieline.calls.routing import Route
 from tieline.errors import TielineError
 from tieline.handoff.plan import UnplannableHandoff, plan_handoff
 from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
 from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult
-from tieline.model.trunk import Refusal, RefusalReason, RuleResult
+from tieline.model.trunk import Refusal
 from tieline.observe.logging import get_logger
 from tieline.sdp.description import SdpError
 from tieline.sip.events import (
@@ -32,7 +45,6 @@ from tieline.sip.events import (
     InviteCancelled,
     InviteReceived,
     LegFailed,
-    LegFailure,
     ReinviteReceived,
     SipEvent,
 )
@@ -40,41 +52,20 @@ from tieline.sip.events import (
 FALLBACK_REASON = "agent_failed"
 """The handoff reason of a call whose agent failed."""
 
-NORMAL_CLEARING = 'Q.850;cause=16;text="Normal call clearing"'
-FAILURE_CLEARING = 'Q.850;cause=41;text="Temporary failure"'
-LEG_FAILURES = {
-    LegFailure.NO_ACK: TerminationReason.NO_ACK,
-    LegFailure.TRANSPORT_FAILED: TerminationReason.TRANSPORT_FAILED,
-    LegFailure.PEER_GONE: TerminationReason.PEER_GONE,
-}
+BYE_WAIT_S = 90.0
+"""How long our BYE may stay unanswered: more than the SIP stack takes to give up, twice 64*T1."""
 
+HURRY_S = 1.0
+"""How long each thing may still take that an interrupted call waits for."""
 
-class CallEnded(Exception):
-    """Leaves the walk; the termination has been noted."""
-
-
-class CallRefused(Exception):
-    """The call cannot be set up; nothing has been answered yet."""
-
-    def __init__(self, status: int, reason: TerminationReason, error: Exception) -> None:
-        super().__init__(str(error))
-        self.status = status
-        self.reason = reason
-        self.detail = str(error).replace('"', "'")
-
-    def refusal(self, route: Route) -> Refusal:
-        """The record of it."""
-        bad_offer = self.reason is TerminationReason.BAD_OFFER
-        return Refusal(
-            status=self.status,
-            phrase=PHRASES[self.status],
-            reason=RefusalReason.BAD_OFFER if bad_offer else RefusalReason.INTERNAL_ERROR,
-            rules=(*route.rules, RuleResult(rule="media", held=False, detail=self.detail)),
-        )
+_Result = TypeVar("_Result")
 
 
 class CallSession:
-    """One call between an INVITE and an agent. `agent` None is an answer-only route: no media, nobody speaks."""
+    """One call between an INVITE and an agent. `agent` None is an answer-only route: no media, nobody speaks.
+
+    `refusal` is set once the INVITE was refused after it had been admitted.
+    """
 
     def __init__(
         self,
@@ -87,10 +78,11 @@ class CallSession:
         loop = asyncio.get_running_loop()
         self.call_id = call_id
         self.route = route
+        self.agent = agent
         self.state = CallState.OFFERED
+        self.refusal: Refusal | None = None
         self.record = CallRecord(call_id, route, invite, services.clock)
         self._services = services
-        self._agent = agent
         self._invite = invite
         self._leg = invite.leg_id
         self._log = get_logger("calls").bind(call_id=call_id, sip_call_id=self.record.sip_call_id)
@@ -99,37 +91,36 @@ class CallSession:
             services.media,
             services.media_address(route.trunk, invite.flow.remote[0]),
             services.settings.silence_timeout_s,
-            self._on_media_fault,
+            lambda reason: self._stop(Termination.of(reason)),
         )
         self._conversation = self.record.snapshot()
         self._run_ids = itertools.count(1)
         self._running: asyncio.Task[TurnResult] | None = None
-        self._acknowledged: asyncio.Future[bytes] = loop.create_future()
-        self._bye_done: asyncio.Future[int] | None = None
-        self._termination: Termination | None = None
-        self.refusal: Refusal | None = None
-        self._leg_open = True
+        self._opening: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
         self._walking: asyncio.Task[None] | None = None
+        self._acknowledged: asyncio.Future[bytes] = loop.create_future()
+        self._hurry: asyncio.Future[None] = loop.create_future()
+        self._bye_done: asyncio.Future[None] = loop.create_future()
+        self._termination: Termination | None = None
+        self._leg_open = True
 
     # -- the walk ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Play the call through. Returns when its last write is durable; never raises for the call's own faults."""
-        self._walking = asyncio.create_task(self._walk(), name=f"call {self.call_id}")
-        await asyncio.wait({self._walking})
-        verdict = self._verdict(self._walking)
-        await self._finish(self._termination or verdict)
+        if self._termination is None:  # the caller may have given up before we come to the first step
+            self._walking = asyncio.create_task(self._walk(), name=f"call {self.call_id}")
+            await asyncio.wait({self._walking})
+            self._termination = self._verdict(self._walking)
+        await self._finish(self._termination)
 
     def _verdict(self, walk: asyncio.Task[None]) -> Termination:
-        """How a walk ended that nobody stopped: it was refused, or it is our defect."""
+        """How the walk ended: as was noted, refused, or by a defect of ours."""
         error = None if walk.cancelled() else walk.exception()
         if self._termination is not None:
             return self._termination
         if isinstance(error, CallRefused):
-            self._leg_open = False
-            self.refusal = error.refusal(self.route)
-            warning = ("Warning", f'399 tieline "{error.detail}"')
-            self._services.sip.reject(self._leg, error.status, None, [warning])
             return Termination.of(error.reason, error.detail)
         self._log.error("call failed inside Tieline", exc_info=error)
         return Termination.of(TerminationReason.INTERNAL_ERROR, type(error).__name__)
@@ -138,7 +129,7 @@ class CallSession:
         sdp = await self._prepare()
         started = await self._start_agent()
         await self._answer(sdp)
-        if self._agent is None:
+        if self.agent is None:
             await asyncio.get_running_loop().create_future()  # held until somebody hangs up
         await self._perform(started)
         listen = started.listen
@@ -146,17 +137,17 @@ class CallSession:
             listen = await self._take_turn(listen or Listen())
 
     async def _prepare(self) -> bytes:
-        """Ring, bind the reservation, open the port, agree on media."""
+        """Ring, open the port, agree on media, bind the reservation."""
         self._services.sip.ring(self._leg)
         try:
-            if self._agent is None:
+            if self.agent is None:
                 return self._media.negotiate_without_media(self._invite.request.body)
             await self._media.open()
             sdp = self._media.negotiate(self._invite.request.body)
         except SdpError as error:
-            raise CallRefused(488, TerminationReason.BAD_OFFER, error) from error
+            raise CallRefused(TerminationReason.BAD_OFFER, error) from error
         except TielineError as error:
-            raise CallRefused(503, TerminationReason.MEDIA_FAILED, error) from error
+            raise CallRefused(TerminationReason.MEDIA_FAILED, error) from error
         if self.route.pool is not None:
             await self._bind(self.route.pool.name)
         return sdp
@@ -179,22 +170,34 @@ class CallSession:
 
     async def _start_agent(self) -> TurnResult:
         """The conversation is stored and the start function run, side by side."""
-        opening = asyncio.ensure_future(self._services.store.open_conversation(self.record.opened()))
-        if self._agent is None:
-            await opening
+        opening = self._open()
+        if self.agent is None:
+            await asyncio.shield(opening)
             return TurnResult(run_id=0, conversation=self._conversation)
-        try:
-            return await self._run_agent(RunKind.START)
-        finally:
-            await opening
+        return await self._run_agent(self.agent, RunKind.START)
+
+    def _open(self) -> asyncio.Task[None]:
+        """The write that starts the conversation; made again when it has failed."""
+        if self._opening is None or (self._opening.done() and not self.record.is_open):
+            self._opening = asyncio.ensure_future(self._store_opening())
+        return self._opening
+
+    async def _store_opening(self) -> None:
+        await self._services.store.open_conversation(self.record.opened())
+        self.record.is_open = True
 
     async def _answer(self, sdp: bytes) -> None:
         """Claim the number, send 200, wait for the ACK; only then does anybody hear anything."""
         now = self._services.clock.utc()
-        answered = asyncio.ensure_future(self._services.store.mark_answered(self.call_id, now))
-        if self._reserved is not None:
-            await self._services.bindings.claim(self._reserved, verified_trunk=self.route.verified_trunk)
-        await answered
+        marking = self._services.store.mark_answered(self.call_id, now)
+        if self._reserved is None:
+            await marking
+        else:
+            verified = self.route.verified_trunk
+            claiming = self._services.bindings.claim(self._reserved, verified_trunk=verified)
+            claimed, _ = await asyncio.gather(claiming, marking)
+            if not claimed:
+                self._log.warning("= the reservation was no longer this call's to claim")
         self.record.answered_at = now
         self._move(CallEvent.ANSWER)
         self._services.sip.answer(self._leg, sdp)
@@ -208,50 +211,59 @@ class CallSession:
 
     async def _take_turn(self, listen: Listen) -> Listen | None:
         """Wait for one keypad input, run the agent on it, carry out what it asks for."""
-        heard = await self._media.keypad_input(listen.dtmf)
-        if listen.dtmf.is_pii:
-            self.record.hide_digits = True
-        result = await self._run_agent(RunKind.TURN, heard.digits, hidden=listen.dtmf.is_pii)
+        assert self.agent is not None
+        if listen.listen:
+            heard = (await self._media.keypad_input(listen.dtmf)).digits
+        else:
+            await self._media.ignore_keys(listen.dtmf.first_digit_timeout)
+            heard = ""
+        result = await self._run_agent(self.agent, RunKind.TURN, heard, hidden=listen.dtmf.is_pii)
         await self._perform(result)
         return result.listen
 
     async def _run_agent(
-        self, kind: RunKind, user_input: str | None = None, *, hidden: bool = False
+        self, agent: AgentPort, kind: RunKind, user_input: str | None = None, *, hidden: bool = False
     ) -> TurnResult:
         """One run. A caller who hangs up does not stop it: `_finish` waits for its state."""
-        assert self._agent is not None
         settings = self._services.settings
         run = Run(
             run_id=next(self._run_ids),
             kind=kind,
             conversation=self._conversation,
             user_input=user_input,
+            input_is_pii=hidden,
             limit_s=settings.start_limit_s if kind is RunKind.START else settings.function_limit_s,
         )
-        self._running = asyncio.ensure_future(self._recorded(self._agent, run, hidden))
+        self._running = asyncio.ensure_future(self._recorded(agent, run))
         return await asyncio.shield(self._running)
 
-    async def _recorded(self, agent: AgentPort, run: Run, hidden: bool) -> TurnResult:
+    async def _recorded(self, agent: AgentPort, run: Run) -> TurnResult:
+        """Run, take the new state over unless the run failed, and store the turn."""
         result = await agent.run(run)
-        self._conversation = result.conversation
         self._services.observer.agent_ran(run.kind, result)
-        if result.failure is not None:
-            self._log.warning(
-                "agent function failed", function=result.failure.function, kind=result.failure.kind.value
-            )
-        turn = self.record.turn(run, result, hidden=hidden)
+        if result.failure is None:
+            self._conversation = result.conversation
+            # From here on, not from the first key: keys pressed while the prompt is spoken count too.
+            if result.listen is not None and result.listen.dtmf.is_pii:
+                self.record.hide_digits = True
+        else:
+            failure = result.failure
+            self._log.warning("agent function failed", function=failure.function, kind=failure.kind.value)
+        turn = self.record.turn(run, result, self._conversation)
+        await asyncio.shield(self._open())
         await self._services.store.save_turn(self.call_id, turn)
         return result
 
     async def _perform(self, result: TurnResult) -> None:
         """Speak, then act: nothing that the agent asked for happens before the caller has heard it out."""
         if result.failure is not None:
-            await self._fall_back(result.failure.message)
+            await self._fall_back(f"{result.failure.function}: {result.failure.kind.value}")
         leaving = result.handoff is not None or result.hangup
-        early = (result.listen or Listen()).dtmf.early_listening
+        listen = result.listen or Listen()
+        early = listen.listen and listen.dtmf.early_listening
         await self._speak(result.utterances, interruptible=early and not leaving)
         if result.handoff is not None:
-            await self._hand_off(handoff_request(result.handoff))
+            await self._hand_off(result.handoff)
         if result.hangup:
             await self._save_outcome(None)
             self._end_leg(reason=NORMAL_CLEARING)
@@ -272,91 +284,139 @@ class CallSession:
             if not await self._media.play(clips, interruptible=interruptible):
                 return
 
-    async def _hand_off(self, request: HandoffRequest, *, fallback: bool = False) -> None:
-        """Plan, speak, commit, send: in that order, whatever the method."""
-        destinations = self._agent.destinations if self._agent is not None else ()
+    async def _hand_off(self, shape: dict[str, Any]) -> None:
+        """Carry out the agent's handoff; one that cannot be carried out is a failure of the agent."""
         try:
-            plan = plan_handoff(request, destinations, self.record.variables(self._conversation))
-        except UnplannableHandoff as error:
-            self._log.error("handoff cannot be carried out", reason=error.reason, detail=str(error))
-            if fallback:
-                raise
+            plan = self._plan(handoff_request(shape))
+        except (UnplannableHandoff, msgspec.ValidationError) as error:
+            self._log.error("handoff cannot be carried out", detail=str(error))
             await self._fall_back(str(error))
             return
-        self._move(CallEvent.HAND_OFF)
-        await self._speak([plan.utterance or ""], interruptible=False)
-        await self._save_outcome(plan)
-        self._log.info("> handoff", method=plan.method.value, destination=plan.destination)
-        self._end_leg(plan.headers, None if plan.has_header("Reason") else NORMAL_CLEARING)
-        reason = TerminationReason.AGENT_FAILED if fallback else TerminationReason.HANDED_OFF
-        raise self._ended(reason, plan.destination or "")
+        await self._give_away(plan, TerminationReason.HANDED_OFF)
 
     async def _fall_back(self, detail: str) -> None:
         """The agent cannot go on: the project's fall-back handoff, or a plain BYE where there is none."""
-        request = HandoffRequest(
-            destination=self.route.project.fallback_handoff or "default", reason=FALLBACK_REASON
-        )
+        wanted = self.route.project.fallback_handoff or "default"
         try:
-            await self._hand_off(request, fallback=True)
-        except UnplannableHandoff:
+            plan = self._plan(HandoffRequest(destination=wanted, reason=FALLBACK_REASON))
+        except UnplannableHandoff as error:
+            self._log.warning("no fall-back handoff", detail=str(error))
             await self._save_outcome(None)
             self._end_leg(reason=FAILURE_CLEARING)
             raise self._ended(TerminationReason.AGENT_FAILED, detail) from None
+        await self._give_away(plan, TerminationReason.AGENT_FAILED, detail)
+
+    def _plan(self, request: HandoffRequest) -> HandoffPlan:
+        destinations = self.agent.destinations if self.agent is not None else ()
+        return plan_handoff(request, destinations, self.record.variables(self._conversation))
+
+    async def _give_away(self, plan: HandoffPlan, reason: TerminationReason, detail: str = "") -> None:
+        """Commit, then send: in that order, whatever the method. What there was to say has been said."""
+        self._move(CallEvent.HAND_OFF)
+        await self._save_outcome(plan)
+        self._log.info("> handoff", method=plan.method.value, destination=plan.destination)
+        self._end_leg(plan.headers, None if plan.has_header("Reason") else NORMAL_CLEARING)
+        raise self._ended(reason, detail or plan.destination or "")
 
     async def _save_outcome(self, plan: HandoffPlan | None) -> None:
-        """Commit what Get Handoff answers; the first outcome of a call stands."""
-        if not self.record.outcome_saved:
-            self.record.outcome_saved = True
-            await self._services.outcomes.save(self.record.outcome(self._conversation, plan))
+        """Commit what Get Handoff answers, once: the first outcome of a call stands.
+
+        A caller who hangs up meanwhile does not stop the write. One that failed may be tried again.
+        """
+        if self._saving is None or (self._saving.done() and self._saving.exception() is not None):
+            outcome = self.record.outcome(self._conversation, plan)
+            self._saving = asyncio.ensure_future(self._services.outcomes.save(outcome))
+        await asyncio.shield(self._saving)
 
     # -- the end ----------------------------------------------------------------------------------------------
 
     async def _finish(self, termination: Termination) -> None:
-        """Whatever happened: outcome, end function, figures, and the closing write."""
+        """Whatever happened: outcome, BYE, end function, figures, and the closing write.
+
+        Every step is taken even when one before it fails, so that no caller is held by a broken disk.
+        """
+        closing = None if self._leg_open else asyncio.ensure_future(self._media.close())
+        if self.record.answered_at is None:
+            # First of all, for the peer's next attempt may be close behind.
+            if self._reserved is not None:
+                await self._attempt(self._services.bindings.unbind(self._reserved))
+            self._refuse(termination)
         await self._settle_running()
-        answered = self.record.answered_at is not None
-        if not answered and self._reserved is not None:
-            await self._services.bindings.unbind(self._reserved)
-        if self.record.is_open:
-            await self._save_outcome(None)
-        if self._leg_open:
-            self._end_leg(reason=FAILURE_CLEARING)
-        media = await self._media.close()
-        if self._agent is not None and self.record.is_open:
-            await self._run_agent(RunKind.END)
-        if self._bye_done is not None:
-            await self._bye_done
-        self.state = CallState.ENDED
+        if self.refusal is None or self._opening is not None:
+            await self._attempt(asyncio.shield(self._open()))
+            await self._attempt(self._save_outcome(None))
+        self._end_leg(reason=FAILURE_CLEARING)
+        media = await self._attempt(closing or self._media.close())
+        if self.agent is not None and self._running is not None:
+            await self._attempt(self._run_end(self.agent))
+        await self._patiently(self._bye_done, BYE_WAIT_S)
+        self._move(CallEvent.END)
         ladder = self._services.sip.take_trace(self._leg)
-        if self.record.is_open:
-            await self._services.outcomes.close(self.record.closed(termination, ladder, media))
+        if self._opening is not None:
+            closed = self.record.closed(termination, ladder, media)
+            await self._attempt(self._services.outcomes.close(closed))
         self._services.observer.ended(termination, self.record.talk_s(), media)
         self._log.info("= ended", reason=termination.reason.value, fault=termination.fault.value)
 
+    async def _attempt(self, step: Awaitable[_Result]) -> _Result | None:
+        """One step of the end; its failure is logged and stops nothing."""
+        try:
+            return await step
+        except Exception:
+            self._log.exception("call not ended cleanly")
+            return None
+
+    async def _run_end(self, agent: AgentPort) -> None:
+        """`end_function`, as long as there is time for it."""
+        ending = asyncio.ensure_future(self._run_agent(agent, RunKind.END))
+        if await self._patiently(ending):
+            ending.result()
+            return
+        ending.cancel()
+        await self._settle_running()
+
     async def _settle_running(self) -> None:
         """A function that was running when the caller hung up still counts: its state is part of the outcome."""
-        if self._running is not None and not self._running.done():
-            await self._running
+        running = self._running
+        if running is None or running.done():
+            return
+        if not await self._patiently(running):
+            running.cancel()
+            await asyncio.wait({running}, timeout=HURRY_S)
+        if running.done() and not running.cancelled() and running.exception() is not None:
+            self._log.error("the last turn was not stored", exc_info=running.exception())
+
+    async def _patiently(self, awaited: asyncio.Future[Any], limit_s: float | None = None) -> bool:
+        """Wait for it, but only a moment more once the call has been interrupted; whether it came."""
+        wanted: set[asyncio.Future[Any]] = {awaited, self._hurry}
+        await asyncio.wait(wanted, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        if not awaited.done() and self._hurry.done():
+            await asyncio.wait({awaited}, timeout=HURRY_S)
+        return awaited.done()
+
+    def _refuse(self, termination: Termination) -> None:
+        """Give the final answer to an INVITE that the caller has not taken back."""
+        if not self._leg_open:
+            return
+        self._leg_closed()
+        refusal = refusal_of(termination.reason, termination.detail, self.route)
+        self.refusal = refusal
+        self._services.sip.reject(self._leg, refusal.status, None, refusal_headers(refusal))
 
     def _end_leg(self, headers: tuple[tuple[str, str], ...] = (), reason: str | None = None) -> None:
-        """BYE an answered leg, refuse one that is not; once."""
+        """BYE, once."""
         if not self._leg_open:
             return
         self._leg_open = False
-        if self.record.answered_at is None:
-            self._services.sip.reject(self._leg, 500)
-            return
-        self._bye_done = asyncio.get_running_loop().create_future()
         if not self._services.sip.bye(self._leg, headers, reason):
-            self._bye_done.set_result(0)
+            self._leg_closed()
 
     # -- facts from outside -----------------------------------------------------------------------------------
 
     def on_event(self, event: SipEvent) -> None:
         """A SIP event of this call's leg."""
         if isinstance(event, AckReceived):
-            if not self._acknowledged.done():
-                self._acknowledged.set_result(event.body)
+            self._on_ack(event.body)
         elif isinstance(event, ByeReceived):
             self.record.peer_bye_headers = custom_headers(event.headers.items())
             self._leave(TerminationReason.CALLER_HUNG_UP)
@@ -365,8 +425,7 @@ class CallSession:
         elif isinstance(event, LegFailed):
             self._leave(LEG_FAILURES[event.failure])
         elif isinstance(event, ByeCompleted):
-            if self._bye_done is not None and not self._bye_done.done():
-                self._bye_done.set_result(event.status)
+            self._leg_closed()
         elif isinstance(event, InfoReceived):
             for digit in digits_of_info(event.content_type, event.body):
                 self._media.press(digit)
@@ -374,14 +433,26 @@ class CallSession:
             self._renew(event.offer)
 
     def interrupt(self, reason: TerminationReason, detail: str = "") -> None:
-        """End the call from our side: drain, shutdown."""
+        """End the call from our side, and soon: the server is going down."""
+        if not self._hurry.done():
+            self._hurry.set_result(None)
         self._stop(Termination.of(reason, detail))
+
+    def _on_ack(self, body: bytes) -> None:
+        """The ACK to our 200, or to a later one: that of a re-INVITE in which the offer was ours."""
+        if not self._acknowledged.done():
+            self._acknowledged.set_result(body)
+            return
+        try:
+            self._media.acknowledge(body)
+        except SdpError as error:
+            self._log.info("< unusable answer in an ACK, the session stays as it was", detail=str(error))
 
     def _renew(self, offer: bytes) -> None:
         """Hold, resume, a new address: agree or keep what there was (RFC 3261 section 14.2)."""
         sip = self._services.sip
         try:
-            if self._agent is None:
+            if self.agent is None:
                 sip.accept_reinvite(self._leg, self._media.negotiate_without_media(offer))
                 return
             sdp = self._media.negotiate(offer)
@@ -394,26 +465,24 @@ class CallSession:
 
     def _leave(self, reason: TerminationReason) -> None:
         """The leg is over; no request of ours may follow on it."""
-        self._leg_open = False
-        if self._bye_done is not None and not self._bye_done.done():
-            self._bye_done.set_result(0)
+        self._leg_closed()
         self._stop(Termination.of(reason))
 
-    def _on_media_fault(self, reason: TerminationReason) -> None:
-        self._stop(Termination.of(reason))
+    def _leg_closed(self) -> None:
+        self._leg_open = False
+        if not self._bye_done.done():
+            self._bye_done.set_result(None)
 
     def _stop(self, termination: Termination) -> None:
-        """End the walk wherever it is; a termination that is already noted stands."""
-        self._note(termination)
-        if self._walking is not None:
-            self._walking.cancel()
-
-    def _note(self, termination: Termination) -> None:
-        self._termination = self._termination or termination
+        """End the walk wherever it is; the first reason to do so stands."""
+        if self._termination is None:
+            self._termination = termination
+            if self._walking is not None:
+                self._walking.cancel()
 
     def _ended(self, reason: TerminationReason, detail: str = "") -> CallEnded:
         """Note how the call ended, and give the exception that leaves the walk."""
-        self._note(Termination.of(reason, detail))
+        self._termination = self._termination or Termination.of(reason, detail)
         return CallEnded(reason)
 
     @property

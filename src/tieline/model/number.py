@@ -21,6 +21,9 @@ MAX_TEXT = 256
 MAX_RANGE = 200_000
 """The most numbers one range may stand for."""
 
+_LEAST_INTERNATIONAL = 8
+"""Fewest digits after `00` for it to be the international prefix and not part of an extension."""
+
 _CACHED = 16_384
 _E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 _DIGITS = re.compile(r"[0-9]{1,20}")
@@ -54,7 +57,7 @@ def canonical(raw: str, default_region: str | None = None) -> str | None:
         return None
     text = raw if raw.isascii() else _to_ascii_digits(raw)
     text = _SEPARATORS.sub("", text.replace("(0)", ""))
-    if text.startswith("00"):
+    if text.startswith("00") and len(text) >= 2 + _LEAST_INTERNATIONAL:
         text = "+" + text[2:]
     if text.startswith("+"):
         return text if _E164.fullmatch(text) else None
