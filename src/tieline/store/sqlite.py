@@ -56,7 +56,9 @@ class SqliteStore(SqliteReservations, SqliteConversations, SqliteResources):
         await self._writer.submit(self._load_pools)
 
     async def close(self) -> None:
-        """Finish queued writes and let go."""
+        """Finish queued writes, store the count of refusals, and let go."""
+        if self._refused.total():
+            await self._writer.submit(self._flush_refused)
         await self._writer.close()
         await self._reader.close()
 

@@ -80,7 +80,7 @@ class Hints:
         self._known[pool] = (now, free_at)
 
     def forget(self, pool: str | None = None) -> None:
-        """A number of `pool` (of any pool) may be free earlier than was known."""
+        """A number of `pool` (of any pool) may be free earlier, or later, than was known."""
         if pool is None:
             self._known.clear()
         else:
@@ -211,6 +211,7 @@ class SqliteReservations:
             if is_no_show(lease, now):
                 connection.execute(_COUNT["expired"], (entry.id,))
         _store(connection, number_id, decision.step)
+        self._hints.forget(request.pool)
         return attach(decision.verdict, decision.step.reservation, request, now)
 
     async def claim(self, reservation_id: str, epoch: int, now: datetime, *, verified: bool) -> bool:

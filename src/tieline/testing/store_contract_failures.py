@@ -213,6 +213,7 @@ class FailureContract:
         if isinstance(released, Conflict):
             assert bound.verdict is BindVerdict.BOUND
         else:
+            assert not isinstance(released, BaseException)
             assert (released.state, bound.verdict) == (ReservationState.RELEASED, BindVerdict.LATE)
 
     async def test_release(self, store: Store) -> None:
