@@ -13,6 +13,7 @@ import msgspec
 from tieline.agent.messages import ConversationSnapshot, Listen, LogEntry, Run, RunKind, TurnResult
 from tieline.agent.pool import AgentPool
 from tieline.agent.settings import AgentSettings
+from tieline.model.handoff import Destination
 
 HANG_UP = "/hangup"
 EXIT_OK = 0
@@ -28,6 +29,7 @@ def run_chat(
     *,
     caller_number: str | None = None,
     callee_number: str | None = None,
+    destinations: tuple[Destination, ...] = (),
     secrets: dict[str, str] | None = None,
 ) -> int:
     """Talk to the agent in the project folder `path` until it or the person ends the conversation.
@@ -46,7 +48,7 @@ def run_chat(
         caller_number=caller_number,
         callee_number=callee_number,
     )
-    return asyncio.run(Chat(path, snapshot, input, output, secrets).talk())
+    return asyncio.run(Chat(path, snapshot, input, output, destinations=destinations, secrets=secrets).talk())
 
 
 class Chat:
@@ -58,10 +60,12 @@ class Chat:
         snapshot: ConversationSnapshot,
         source: TextIO,
         output: TextIO,
-        secrets: dict[str, str] | None,
+        *,
+        destinations: tuple[Destination, ...] = (),
+        secrets: dict[str, str] | None = None,
     ) -> None:
         self._settings = AgentSettings(runners_warm=1)
-        self._pool = AgentPool(path, self._settings, secrets=secrets)
+        self._pool = AgentPool(path, self._settings, destinations=destinations, secrets=secrets)
         self._snapshot = snapshot
         self._source = source
         self._output = output

@@ -77,7 +77,7 @@ def _copy_dict(value: dict[Any, Any], depth: int) -> dict[str, Any]:
         try:
             copy[_check_text(key)] = _copy(item, depth + 1)
         except _Fault as fault:
-            fault.path.append(f".{key}")
+            fault.path.append(f".{key.encode('ascii', 'backslashreplace').decode()}")
             raise
     return copy
 
@@ -123,11 +123,7 @@ class State(dict[str, Any]):
         self.pop(name, None)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if not isinstance(name, str):
-            raise NotJson(
-                f"conv.state has the key {name!r} of type {type(name).__name__}; keys must be text."
-            )
-        to_json(value, f"conv.state.{name}")
+        to_json({name: value}, "conv.state")
         super().__setitem__(name, value)
 
 
