@@ -119,11 +119,11 @@ class RtpLeg:
             return
         receiver = self._receiver
         digit = receiver.receive(self._scratch[:length], source, monotonic())
-        if digit is not None:
-            self._report(Digit(self.leg_id, digit))
         if not self._started and receiver.started:
             self._started = True
             self._report(MediaStarted(self.leg_id, _plain(source)))
+        if digit is not None:
+            self._report(Digit(self.leg_id, digit))
 
     def tick(self, frame: int, now: float) -> None:
         """Send what is due. `frame` numbers the 20 ms frames of the process's clock."""
