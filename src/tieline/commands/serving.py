@@ -122,7 +122,7 @@ def _read_attributes(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        value = parse_json(text.encode(), 32)
+        value = parse_json(text.encode())
     except InvalidInput as error:
         raise CommandFailed(f"--attributes: {error.message}", EXIT_USAGE) from None
     if not isinstance(value, dict):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
 
 from tieline.calls.directory import Directory
+from tieline.clock import Clock
 from tieline.http.errors import HttpError
 from tieline.model.project import Account, ApiKey, Project, Scope
 
@@ -34,7 +34,7 @@ def key_from_headers(headers: Mapping[bytes, bytes], *, bearer: bool = False) ->
     return key
 
 
-def authenticate(directory: Directory, key: bytes | None, now: datetime) -> ApiKey:
+def authenticate(directory: Directory, key: bytes | None, clock: Clock) -> ApiKey:
     """The stored key. Raises `HttpError` 401 when it is missing, wrong or expired."""
     if not key:
         raise HttpError(401, "missing_key", "an API key is needed")
@@ -42,7 +42,7 @@ def authenticate(directory: Directory, key: bytes | None, now: datetime) -> ApiK
         key_hash = hash_key(key)
         found = directory.key(key_hash)
         if found is not None and hmac.compare_digest(found.key_hash, key_hash):
-            if found.expires_at is not None and found.expires_at <= now:
+            if found.expires_at is not None and found.expires_at <= clock.utc():
                 raise HttpError(401, "expired_key", "the API key has expired")
             return found
     raise HttpError(401, "wrong_key", "the API key is not valid")

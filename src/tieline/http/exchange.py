@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -16,6 +17,8 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 CORRELATION_HEADER = b"x-correlation-id"
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
+_PROCESS_ID = os.urandom(12).hex().encode()
+_counter = itertools.count(1)
 _CONTENT_TYPE = (b"content-type", b"application/json")
 
 
@@ -28,7 +31,7 @@ def correlation_id(headers: Mapping[bytes, bytes]) -> bytes:
     given = headers.get(CORRELATION_HEADER)
     if given is not None and _SANE_ID.fullmatch(given):
         return given
-    return os.urandom(16).hex().encode()
+    return b"%s-%x" % (_PROCESS_ID, next(_counter))
 
 
 def check_json_type(headers: Mapping[bytes, bytes]) -> None:

@@ -25,7 +25,6 @@ from tieline.store.base import HandoffLookup
 
 MAX_ID = 256
 MAX_BODY = 65536
-MAX_DEPTH = 20
 
 
 class GetHandoff:
@@ -38,7 +37,7 @@ class GetHandoff:
         """`GET /v1/{account_id}/{project_id}/handoff_state?id=|shared_id=[&wait=]`."""
         services = self._services
         headers = dict(request.scope["headers"])
-        key = authenticate(services.directory, key_from_headers(headers), services.clock.utc())
+        key = authenticate(services.directory, key_from_headers(headers), services.clock)
         require_scope(key, Scope.HANDOFF_READ)
         account, project = resolve_project(
             services.directory, key, request.path_params["account_id"], request.path_params["project_id"]
@@ -60,10 +59,10 @@ class GetHandoff:
         """`POST /handoff` with `{"shared_id"}` and the key as `Authorization: Bearer`."""
         services = self._services
         headers = dict(request.scope["headers"])
-        key = authenticate(services.directory, key_from_headers(headers, bearer=True), services.clock.utc())
+        key = authenticate(services.directory, key_from_headers(headers, bearer=True), services.clock)
         require_scope(key, Scope.HANDOFF_READ)
         check_json_type(headers)
-        fields = parse_json(await read_body(headers, request.receive, MAX_BODY), MAX_DEPTH)
+        fields = parse_json(await read_body(headers, request.receive, MAX_BODY))
         if type(fields) is not dict or not isinstance(fields.get("shared_id"), str):
             raise InvalidInput("the body must be a JSON object with a `shared_id`")
         shared_id = _id(fields["shared_id"], "shared_id")

@@ -6,6 +6,7 @@ The busiest route, so it runs on bare ASGI: one key look-up, one strict parse, o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -40,11 +41,11 @@ log = get_logger("http")
 
 
 class ReservedDni(msgspec.Struct, frozen=True):
-    """The answer: `dni` is the contract, the rest is ours. `expires_at` is ISO 8601 in UTC."""
+    """The answer: `dni` is the contract, the rest is ours. `expires_at` becomes ISO 8601 in UTC."""
 
     dni: str
     reservation_id: str
-    expires_at: str
+    expires_at: datetime
     ttl_s: float
     pool: str
 
@@ -55,7 +56,6 @@ class ReserveDni:
     def __init__(self, services: Services) -> None:
         self._services = services
         http = services.settings.http
-        self._max_depth = http.attributes_max_depth
         self._max_body = http.attributes_max_bytes + BODY_OVERHEAD
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,13 +80,13 @@ class ReserveDni:
 
     async def _reserve(self, headers: Mapping[bytes, bytes], receive: Receive) -> Reservation:
         services = self._services
-        key = authenticate(services.directory, headers.get(KEY_HEADER), services.clock.utc())
+        key = authenticate(services.directory, headers.get(KEY_HEADER), services.clock)
         require_scope(key, KeyScope.DNI_RESERVE)
         if services.health.draining:
             raise HttpError(503, "draining", "the server is shutting down", ((b"retry-after", b"5"),))
         check_json_type(headers)
         body = await read_body(headers, receive, self._max_body)
-        fields = parse_json(body, self._max_depth + 1)
+        fields = parse_json(body)
         if type(fields) is not dict:
             raise InvalidInput("the body must be a JSON object")
         if "attributes" not in fields:
@@ -136,7 +136,7 @@ def reserved_dni(reservation: Reservation) -> ReservedDni:
     return ReservedDni(
         dni=reservation.number,
         reservation_id=reservation.id,
-        expires_at=reservation.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        expires_at=reservation.expires_at,
         ttl_s=round(lease.total_seconds(), 3),
         pool=reservation.pool,
     )

@@ -8,11 +8,13 @@ table is a defect that shows at once instead of a new time series.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
-import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import Metric as PrometheusMetric
 from prometheus_client.exposition import generate_latest
 
 from tieline.model.call import FAULT_OF, Fault, TerminationReason
@@ -145,58 +147,65 @@ METRICS: tuple[Metric, ...] = (
 """Every metric there is, besides the standard `process_*` ones."""
 
 
+class _Histogram:
+    """One histogram's counts; `counts[i]` are the values above `bounds[i-1]` and up to `bounds[i]`."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+
 class Metrics:
-    """The counters of one server; one instance per server, made by the composition root."""
+    """The counters of one server; one instance per server, made by the composition root.
+
+    Values are plain numbers, changed by the event loop's thread only, and read by the collector when someone asks.
+    """
 
     def __init__(self, *, process: bool = True) -> None:
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         if process:
             ProcessCollector(registry=self.registry)
-        self._counters: dict[tuple[str, ...], Counter] = {}
-        self._gauges: dict[tuple[str, ...], Gauge] = {}
-        self._histograms: dict[tuple[str, ...], Histogram] = {}
+        self._values: dict[tuple[str, ...], float] = {}
+        self._histograms: dict[tuple[str, ...], _Histogram] = {}
+        self._requests: dict[tuple[str, int], tuple[str, ...]] = {}
         for metric in METRICS:
-            self._make(metric)
-
-    def _make(self, metric: Metric) -> None:
-        names = list(metric.labels)
-        family: Counter | Gauge | Histogram
-        if metric.kind is MetricKind.COUNTER:
-            family = Counter(metric.name, metric.help, names, registry=self.registry)
-        elif metric.kind is MetricKind.GAUGE:
-            family = Gauge(metric.name, metric.help, names, registry=self.registry)
-        else:
-            family = Histogram(
-                metric.name, metric.help, names, registry=self.registry, buckets=metric.buckets
-            )
-        for values in itertools.product(*metric.labels.values()):
-            key = (metric.name, *(str(value) for value in values))
-            child = family.labels(*key[1:]) if names else family
-            if isinstance(child, Counter):
-                self._counters[key] = child
-            elif isinstance(child, Gauge):
-                self._gauges[key] = child
-            else:
-                self._histograms[key] = child
+            for labels in itertools.product(*metric.labels.values()):
+                key = (metric.name, *(str(value) for value in labels))
+                if metric.kind is MetricKind.HISTOGRAM:
+                    self._histograms[key] = _Histogram(metric.buckets)
+                else:
+                    self._values[key] = 0
+        self.registry.register(self)
 
     def inc(self, name: str, *labels: str, by: float = 1) -> None:
-        """Add to a counter. `labels` are the values in the order of the table."""
-        self._counters[(name, *labels)].inc(by)
+        """Add to a counter. `labels` are the values in the order of the table; others raise `KeyError`."""
+        self._values[(name, *labels)] += by
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
-        self._gauges[(name, *labels)].set(value)
+        key = (name, *labels)
+        if key not in self._values:
+            raise KeyError(key)
+        self._values[key] = value
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Put one value into a histogram."""
-        self._histograms[(name, *labels)].observe(value)
+        histogram = self._histograms[(name, *labels)]
+        histogram.counts[bisect_left(histogram.bounds, value)] += 1
+        histogram.total += value
 
     def count_request(self, route: str, status: int) -> None:
         """Count one HTTP answer; a status that the table does not list counts as `other`."""
-        key = ("tieline_http_requests_total", route, str(status))
-        counter = self._counters.get(key) or self._counters[("tieline_http_requests_total", route, "other")]
-        counter.inc()
+        key = self._requests.get((route, status))
+        if key is None:
+            key = ("tieline_http_requests_total", route, str(status))
+            if key not in self._values:
+                key = ("tieline_http_requests_total", route, "other")
+            self._requests[(route, status)] = key
+        self._values[key] += 1
 
     def count_end(self, reason: TerminationReason) -> None:
         """Count one ended call, by reason and by fault."""
@@ -205,10 +214,37 @@ class Metrics:
 
     def value(self, name: str, *labels: str) -> float:
         """The present value of a counter or gauge, for health pages and tests."""
-        metric = next(row for row in METRICS if row.name == name)
-        found = self.registry.get_sample_value(name, dict(zip(metric.labels, labels, strict=True)))
-        return found or 0.0
+        return self._values[(name, *labels)]
+
+    def collect(self) -> Iterator[PrometheusMetric]:
+        """The present values as `prometheus_client` exposes them."""
+        for metric in METRICS:
+            family: PrometheusMetric
+            names = list(metric.labels)
+            if metric.kind is MetricKind.HISTOGRAM:
+                family = HistogramMetricFamily(metric.name, metric.help, labels=names)
+                for key in self._keys(metric):
+                    family.add_metric(key[1:], *_cumulated(self._histograms[key]))
+            else:
+                gauge = metric.kind is MetricKind.GAUGE
+                family = (GaugeMetricFamily if gauge else CounterMetricFamily)(
+                    metric.name, metric.help, labels=names
+                )
+                for key in self._keys(metric):
+                    family.add_metric(key[1:], self._values[key])
+            yield family
+
+    @staticmethod
+    def _keys(metric: Metric) -> Iterator[tuple[str, ...]]:
+        for labels in itertools.product(*metric.labels.values()):
+            yield (metric.name, *(str(value) for value in labels))
 
     def render(self) -> bytes:
         """All metrics in the text format, for `GET /metrics`."""
         return generate_latest(self.registry)
+
+
+def _cumulated(histogram: _Histogram) -> tuple[list[tuple[str, float]], float]:
+    """Buckets as Prometheus counts them, each with all below it, and the sum of the values."""
+    bounds = [*(str(bound) for bound in histogram.bounds), "+Inf"]
+    return list(zip(bounds, itertools.accumulate(histogram.counts), strict=True)), histogram.total
