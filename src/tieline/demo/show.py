@@ -69,7 +69,7 @@ class Screen:
     def spoken(self, who: str, text: str) -> None:
         """One line of the transcript."""
         style = "cyan" if who == "agent" else "yellow"
-        body = textwrap.wrap(text, WIDTH - 16) or [""]
+        body = textwrap.wrap(text, min(WIDTH, self._console.width) - 16) or [""]
         self._console.print(Text.assemble(INDENT, (f"{who:>8}  ", f"bold {style}"), body[0]))
         for more in body[1:]:
             self._console.print(Text(f"{INDENT}{'':>8}  {more}"))
