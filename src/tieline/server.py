@@ -94,7 +94,9 @@ class Server:
             self._on_sip_event,
         )
         refusals = RefusalLog(self.store, self.clock, self.metrics)
-        self.registry = CallRegistry(self._call_services(), self.admission, refusals, self.agents.find)
+        self.registry = CallRegistry(
+            self._call_services(), self.admission, refusals, self.agents.take, self.agents.give_back
+        )
         self.http = Services(
             reservations=self.reservations,
             outcomes=self.outcomes,
