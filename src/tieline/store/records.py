@@ -46,6 +46,29 @@ def read_stamp(stamp: int) -> datetime:
     return LONG_AGO + timedelta(microseconds=stamp)
 
 
+def storable(text: str) -> str:
+    """`text` in a form that UTF-8 can hold: bytes that a peer sent in no known encoding are written out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def encode(record: object) -> str:
+    """A record as JSON; whatever texts a peer sent, it can be stored."""
+    try:
+        return msgspec.json.encode(record).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_storable_tree(msgspec.to_builtins(record))).decode()
+
+
+def _storable_tree(value: object) -> object:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {_storable_tree(key): _storable_tree(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable_tree(item) for item in value]
+    return value
+
+
 def describe_number(pool: str, lease: NumberLease, now: datetime) -> PoolNumber:
     """One number as an operator sees it."""
     return PoolNumber(

@@ -26,11 +26,13 @@ from tieline.store.records import (
     KEPT_REFUSALS,
     MERGE_WITHIN,
     empty_outcome,
+    encode,
     interrupted,
     look_up,
     merge_refusal,
     read_stamp,
     stamp,
+    storable,
 )
 from tieline.store.sqlite_connection import Reader
 from tieline.store.sqlite_writer import Writer
@@ -104,9 +106,9 @@ class SqliteConversations:
             CallState.OFFERED.value,
             opened.caller_number,
             opened.callee_number,
-            opened.sip_call_id,
-            opened.shared_id,
-            _encode(opened),
+            None if opened.sip_call_id is None else storable(opened.sip_call_id),
+            None if opened.shared_id is None else storable(opened.shared_id),
+            encode(opened),
         )
         await self._writer.submit(lambda connection: _run(connection, _OPEN, values))
 
@@ -121,7 +123,7 @@ class SqliteConversations:
 
     async def save_turn(self, conversation_id: str, turn: Turn) -> None:
         """Keep one turn; a turn of the same index is replaced. Raises `NotFound`."""
-        document = _encode(turn)
+        document = encode(turn)
 
         def job(connection: sqlite3.Connection) -> None:
             try:
@@ -200,7 +202,8 @@ class SqliteConversations:
         self, account: str, project: str, *, conversation_id: str | None, shared_id: str | None
     ) -> HandoffLookup:
         """The outcome by shared id (the newest call with it) or, without one, by conversation id."""
-        statement, key = (_BY_ID, conversation_id) if shared_id is None else (_BY_SHARED_ID, shared_id)
+        statement, key = (_BY_ID, conversation_id or "") if shared_id is None else (_BY_SHARED_ID, shared_id)
+        key = storable(key)
         row = await self._reader.read(
             lambda connection: connection.execute(statement, (key, account, project)).fetchone()
         )
@@ -219,10 +222,6 @@ class SqliteConversations:
         return [msgspec.json.decode(row[0], type=RefusedCall) for row in rows]
 
 
-def _encode(record: Any) -> str:
-    return msgspec.json.encode(record).decode()
-
-
 def _unknown(conversation_id: str) -> NotFound:
     return NotFound("no such conversation", conversation_id=conversation_id)
 
@@ -234,20 +233,23 @@ def _run(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) 
 def _save_outcome(connection: sqlite3.Connection, outcome: Outcome) -> None:
     try:
         done = connection.execute(
-            _OUTCOME, (outcome.conversation_id, int(outcome.handed_off), _encode(outcome))
+            _OUTCOME, (outcome.conversation_id, int(outcome.handed_off), encode(outcome))
         )
     except sqlite3.IntegrityError as error:
         raise _unknown(outcome.conversation_id) from error
     if done.rowcount:
-        connection.execute(_OUTCOME_KNOWN, (outcome.shared_id, outcome.handed_off, outcome.conversation_id))
+        shared_id = None if outcome.shared_id is None else storable(outcome.shared_id)
+        connection.execute(_OUTCOME_KNOWN, (shared_id, outcome.handed_off, outcome.conversation_id))
 
 
 def _close(connection: sqlite3.Connection, opened: ConversationOpened, closed: ConversationClosed) -> None:
-    ladder = zlib.compress(msgspec.json.encode(closed.ladder)) if closed.ladder else None
-    document = _encode(msgspec.structs.replace(closed, ladder=()))
+    ladder = None
+    if closed.ladder:
+        ladder = zlib.compress(encode(closed.ladder).encode())
+    document = encode(msgspec.structs.replace(closed, ladder=()))
     if connection.execute(_CLOSE, (document, ladder, opened.id)).rowcount:
         outcome = empty_outcome(opened, closed.ended_at)
-        connection.execute(_OUTCOME, (opened.id, 0, _encode(outcome)))
+        connection.execute(_OUTCOME, (opened.id, 0, encode(outcome)))
 
 
 def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> None:
@@ -256,11 +258,11 @@ def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> Non
     for seq, document in connection.execute(_LAST_REFUSAL, (refused.source, reason, since)).fetchall():
         merged = merge_refusal(msgspec.json.decode(document, type=RefusedCall), refused)
         if merged is not None:
-            connection.execute("UPDATE refusals SET document = ? WHERE seq = ?", (_encode(merged), seq))
+            connection.execute("UPDATE refusals SET document = ? WHERE seq = ?", (encode(merged), seq))
             return
     done = connection.execute(
         "INSERT INTO refusals (at, source, reason, document) VALUES (?, ?, ?, ?)",
-        (stamp(refused.at), refused.source, reason, _encode(refused)),
+        (stamp(refused.at), storable(refused.source), reason, encode(refused)),
     )
     connection.execute("DELETE FROM refusals WHERE seq <= ?", ((done.lastrowid or 0) - KEPT_REFUSALS,))
 

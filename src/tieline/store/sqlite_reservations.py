@@ -27,7 +27,7 @@ from tieline.model.pool import NumberAdmin, Pool, PoolStats
 from tieline.model.reservation import BindRequest, BindResult, BindVerdict, Reservation, ReserveRequest
 from tieline.store.base import PoolNumber
 from tieline.store.errors import IdempotencyMismatch, InFlight, PoolExhausted
-from tieline.store.records import attach, repeat_bind, stamp
+from tieline.store.records import attach, repeat_bind, stamp, storable
 from tieline.store.sqlite_connection import Reader
 from tieline.store.sqlite_pools import read_lingering, read_numbers, read_stats
 from tieline.store.sqlite_rows import (
@@ -144,8 +144,9 @@ class SqliteReservations:
         """Reserve for a group; a reservation or a `TielineError` for each, in order."""
         results: list[Any] = [None] * len(wanted)
         by_pool: defaultdict[str, list[int]] = defaultdict(list)
+        keys: set[tuple[str, str]] = set()
         for position, one in enumerate(wanted):
-            results[position] = self._answer_without_number(connection, one)
+            results[position] = self._answer_without_number(connection, one, keys)
             if results[position] is None:
                 by_pool[one.pool].append(position)
         for pool, positions in by_pool.items():
@@ -164,11 +165,17 @@ class SqliteReservations:
         return results
 
     def _answer_without_number(
-        self, connection: sqlite3.Connection, one: Wanted
+        self, connection: sqlite3.Connection, one: Wanted, keys: set[tuple[str, str]]
     ) -> Reservation | TielineError | None:
-        """The replay or the refusal of a request that is not to get a number; None when it is."""
+        """The replay or the refusal of a request that is not to get a number; None when it is.
+
+        `keys` gathers the idempotency keys of the group: a client that hung up may have left a twin behind.
+        """
         key = one.request.idempotency_key
         if key is not None:
+            if (one.request.project, key) in keys:
+                return InFlight(key)
+            keys.add((one.request.project, key))
             row = connection.execute(_BY_KEY, (one.request.project, key)).fetchone()
             if row is not None:
                 if row[-1] != one.request.body_hash:
@@ -186,6 +193,9 @@ class SqliteReservations:
 
     async def bind(self, request: BindRequest, now: datetime) -> BindResult:
         """Attach the call to what is reserved on its number, or say why not. Repeating it gives the same answer."""
+        request = msgspec.structs.replace(
+            request, sip_call_id=storable(request.sip_call_id), from_tag=storable(request.from_tag)
+        )
         return await self._writer.submit(lambda connection: self._bind(connection, request, now))
 
     def _bind(self, connection: sqlite3.Connection, request: BindRequest, now: datetime) -> BindResult:

@@ -175,6 +175,17 @@ class ConversationContract:
             with pytest.raises(NotFound):
                 await write
 
+    async def test_bytes_in_no_known_encoding_are_kept_readable(self, store: Store) -> None:
+        odd = "caf\udce9"
+        await store.open_conversation(opened(sip_call_id=odd, sip_headers={"X-Odd": odd}, shared_id=odd))
+        await store.save_outcome(outcome(data={"place": odd}))
+        await store.close_conversation(closed(ladder=({"text": odd},)))
+        found = await look(store, shared_id=odd)
+        assert found.status is OutcomeStatus.ENDED_WITH_HANDOFF
+        kept = await store.conversation("conversation-c1")
+        assert kept is not None
+        assert kept.opened.sip_headers["X-Odd"].startswith("caf")
+
     async def test_the_four_answers_of_get_handoff(self, store: Store) -> None:
         assert (await look(store, conversation_id="conversation-c1")).status is OutcomeStatus.UNKNOWN
         await store.open_conversation(opened())

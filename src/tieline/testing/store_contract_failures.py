@@ -99,6 +99,16 @@ class FailureContract:
         assert (other.verdict, other.reservation, other.attributes) == (BindVerdict.SECOND_CALL, None, {})
         assert (await store.bind(invite(second.number, "c2"), after(2))).verdict is BindVerdict.BOUND
 
+    async def test_a_call_id_in_no_known_encoding_is_a_key_like_any_other(self, store: Store) -> None:
+        await give_pool(store, pool(1))
+        held = await store.reserve(ask(), "p", T0)
+        first = await store.bind(invite(held.number, "caf\udce9", conversation_id="c"), after(1))
+        assert first.verdict is BindVerdict.BOUND
+        assert (await store.bind(invite(held.number, "caf\udce9", conversation_id="c"), after(2))).verdict is BindVerdict.BOUND
+        assert (
+            await store.bind(invite(held.number, "caf\udce8", conversation_id="c"), after(3))
+        ).verdict is BindVerdict.SECOND_CALL
+
     async def test_two_live_calls_on_one_reservation(self, store: Store) -> None:
         await give_pool(store, pool(1))
         held = await store.reserve(ask(), "p", T0)
