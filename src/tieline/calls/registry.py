@@ -130,12 +130,16 @@ class CallRegistry:
         trunk = self.directory.trunk_by_host(invite.flow.remote[0])
         self._refusals.note(invite, refusal, trunk.name if trunk else None)
 
+    async def wait_idle(self) -> None:
+        """Wait until no call is up."""
+        await self._idle.wait()
+
     async def drain(self, timeout_s: float) -> int:
         """Take no new calls, let those that are up finish, end the rest after `timeout_s`; returns how many."""
         self.admission.draining = True
         try:
             async with asyncio.timeout(timeout_s):
-                await self._idle.wait()
+                await self.wait_idle()
             return 0
         except TimeoutError:
             left = self.sessions()
