@@ -39,6 +39,7 @@ from tieline.net.addresses import free_port, is_wildcard, local_address_towards,
 from tieline.net.media_link import MediaLink, MediaSettings
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_legs import SipLegs
+from tieline.observe.feed import CounterFeed
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
 from tieline.sip.config import Admission as Peer
@@ -72,6 +73,7 @@ class Server:
         path = Path(settings.store.path)
         self.clock = SystemClock(steady_anchor(path))
         self.metrics = Metrics()
+        self._feed = CounterFeed(self.metrics)
         self.store = SqliteStore(path, before_commit=before_commit)
         self.outcomes = Outcomes(self.store)
         self.admission = Admission(settings.server.max_calls)
@@ -261,6 +263,17 @@ class Server:
         self.metrics.set("tieline_calls_active", self.admission.calls)
         self.metrics.set("tieline_draining", float(self.admission.draining))
         self.metrics.set("tieline_clock_offset_seconds", self.clock.wall_offset_s())
+        counters = self.endpoint.stack.counters
+        take = self._feed.take
+        received = counters.requests_received + counters.responses_received
+        take(received, "tieline_sip_messages_total", "in")
+        take(counters.messages_sent, "tieline_sip_messages_total", "out")
+        take(counters.retransmissions_received, "tieline_sip_retransmissions_total", "in")
+        take(counters.retransmissions_sent, "tieline_sip_retransmissions_total", "out")
+        for name, total in counters.items():
+            verb, _, reason = name.partition("_")
+            if verb in {"dropped", "refused"}:
+                take(total, f"tieline_sip_{verb}_total", reason)
 
     def _on_sip_event(self, event: SipEvent) -> None:
         self.registry.on_event(event)

@@ -110,9 +110,16 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="tieline_sip_dropped_total", kind=_COUNTER, help="SIP input that was dropped without an answer.",
-        labels={"reason": ("malformed", "oversized", "unknown_peer", "stray_response", "stray_ack", "overload")},
+        labels={"reason": ("malformed", "oversized", "stranger", "unmatched")},
     ),
-    Metric(name="tieline_sip_retransmissions_total", kind=_COUNTER, help="SIP messages that we had to send again."),
+    Metric(
+        name="tieline_sip_refused_total", kind=_COUNTER, help="SIP requests that the stack refused by itself.",
+        labels={"reason": ("stranger", "malformed", "full", "request")},
+    ),
+    Metric(
+        name="tieline_sip_retransmissions_total", kind=_COUNTER, help="SIP messages that came or were sent again.",
+        labels={"direction": ("in", "out")},
+    ),
     Metric(
         name="tieline_rtp_packets_total", kind=_COUNTER, help="RTP packets of ended calls.",
         labels={"direction": ("in", "out")},
