@@ -21,6 +21,9 @@ from tieline.agent.spec import Finding, Level, LoadReport, ProjectSpec
 from tieline.agent.turn import fail_run
 from tieline.model.handoff import Destination
 
+MAX_ATTEMPTS = 5
+"""Processes that a run is given to before it fails, when one after another ends without having begun it."""
+
 
 class Generation:
     """One host with the runners it made. A reload starts another; this one ends with its last run."""
@@ -125,16 +128,22 @@ class AgentPool:
             limit_s = min(run.limit_s, self._settings.start_limit_s)
             if limit_s != run.limit_s:
                 run = msgspec.structs.replace(run, limit_s=limit_s)
-        runner = self._take()
-        while runner is None or runner.closed:
-            refusal = self._find_refusal()
-            if refusal is not None:
-                return fail_run(run, *refusal)
-            runner = await self._wait()
-            if runner is None:
-                kind = FailureKind.NOT_LOADED if self._closed else FailureKind.OVERLOADED
-                return fail_run(run, kind, "No agent process became free in time.")
-        return await runner.start(run)
+        for _ in range(MAX_ATTEMPTS):
+            runner = self._take()
+            while runner is None or runner.closed:
+                refusal = self._find_refusal()
+                if refusal is not None:
+                    return fail_run(run, *refusal)
+                runner = await self._wait()
+                if runner is None:
+                    kind = FailureKind.NOT_LOADED if self._closed else FailureKind.OVERLOADED
+                    return fail_run(run, kind, "No agent process became free in time.")
+            result = await runner.start(run)
+            if result is not None:
+                return result
+        return fail_run(
+            run, FailureKind.EXITED, f"{MAX_ATTEMPTS} agent processes ended before they began the run."
+        )
 
     async def close(self) -> None:
         """End every process. Runs under way and waiting fail."""

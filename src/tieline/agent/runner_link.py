@@ -48,7 +48,7 @@ class RunnerLink:
         self._pidfd: int | None = None
         self._run: Run | None = None
         self._function = ""
-        self._future: asyncio.Future[TurnResult] | None = None
+        self._future: asyncio.Future[TurnResult | None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsent = memoryview(b"")
         self._loop.add_reader(self._link, self._receive)
@@ -58,9 +58,13 @@ class RunnerLink:
         """Whether a run is under way."""
         return self._future is not None
 
-    def start(self, run: Run) -> asyncio.Future[TurnResult]:
-        """Send a run to an idle runner. The future is always given a result, never an exception."""
-        future: asyncio.Future[TurnResult] = self._loop.create_future()
+    def start(self, run: Run) -> asyncio.Future[TurnResult | None]:
+        """Send a run to an idle runner. The future is always given a result, never an exception.
+
+        None means that the process was gone before it had read the run: no function has begun, so that the run may
+        be given to another runner.
+        """
+        future: asyncio.Future[TurnResult | None] = self._loop.create_future()
         self._run, self._future, self._function = run, future, ""
         self._timer = self._loop.call_later(run.limit_s + self._grace_s, self._expire)
         try:
@@ -75,7 +79,7 @@ class RunnerLink:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._lose()
+            self._drop()
             return future
         if sent < len(frame):
             self._unsent = memoryview(frame)[sent:]
@@ -125,7 +129,7 @@ class RunnerLink:
         except BlockingIOError:
             return
         except OSError:
-            self._lose()
+            self._drop()
             return
         self._unsent = self._unsent[sent:]
         if not self._unsent:
@@ -139,6 +143,9 @@ class RunnerLink:
             data = self._link.recv(READ_SIZE)
             messages = self._inbox.feed(data)
         except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            self._drop()
             return False
         except (OSError, BadFrame):
             self._fail(FailureKind.EXITED, "its process sent something unreadable.")
@@ -193,6 +200,17 @@ class RunnerLink:
         if run is not None and future is not None and not future.done():
             function = self._function or name_entry(run)
             future.set_result(fail_run(run, kind, f"{function}: {message}", function))
+
+    def _drop(self) -> None:
+        """The process ended without having read the run: the kernel says so by a reset of the connection."""
+        future = self._future
+        self._run = self._future = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if future is not None and not future.done():
+            future.set_result(None)
+        self.close()
 
     def _expire(self) -> None:
         limit = 0.0 if self._run is None else self._run.limit_s
