@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from tieline.errors import TielineError
 from tieline.http import errors
@@ -26,7 +27,8 @@ from tieline.http.openapi import openapi_document
 from tieline.http.reservations import ReservationRoutes
 from tieline.http.reserve_dni import PATH as RESERVE_PATH
 from tieline.http.reserve_dni import ReserveDni
-from tieline.http.routes import ROUTES, Route
+from tieline.http.routes import ROUTES
+from tieline.http.routes import Route as ApiRoute
 from tieline.http.schemas import HandoffError
 from tieline.http.services import Services
 from tieline.observe.logging import get_logger
@@ -87,10 +89,13 @@ def create_app(services: Services) -> HttpApp:
     async def not_routed(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         message = HTTPStatus(status).phrase.lower()
-        raw = tuple(
-            (name.encode(), value.encode())
-            for name, value in (error.headers or {} if isinstance(error, HTTPException) else {}).items()
-        )
+        allowed = {
+            method
+            for route in app.routes
+            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+        raw = ((b"allow", ", ".join(sorted(allowed)).encode()),) if allowed else ()
         answer = HttpError(
             status, message.replace(" ", "_"), f"{message}: {request.method} on this path", raw
         )
@@ -101,10 +106,15 @@ def create_app(services: Services) -> HttpApp:
         ("POST", RESERVE_PATH): ReserveDni(services),
         ("GET", LIVE_PATH): Live(services),
     }
+    for (
+        method,
+        path,
+    ), handler in hot.items():  # for HEAD, and to say which methods there are
+        app.router.routes.append(Route(path, handler, methods=[method]))
     return HttpApp(hot, app)
 
 
-def _guarded(services: Services, route: Route, handler: Handler) -> Handler:
+def _guarded(services: Services, route: ApiRoute, handler: Handler) -> Handler:
     """The handler, with every exception turned into the route's documented error body."""
     body = errors.handoff_body if route.error is HandoffError else errors.reserve_body
 

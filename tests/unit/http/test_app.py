@@ -1,0 +1,79 @@
+"""Health, metrics, what is not routed, and the document."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.http.world import RESERVE, World
+
+
+async def test_live(world: World) -> None:
+    response = await world.get("/health/live", None)
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert response.headers["x-correlation-id"]
+
+
+async def test_ready_names_the_reasons(world: World) -> None:
+    assert (await world.get("/health/ready", None)).json() == {"status": "ready", "reasons": []}
+
+    async def well() -> None:
+        return None
+
+    async def ill() -> str:
+        return "disk full"
+
+    async def broken() -> str:
+        raise RuntimeError("secret")
+
+    world.services.health.checks = {"media": well, "store": ill, "agents": broken}
+    world.services.health.draining = True
+    response = await world.get("/health/ready", None)
+    assert response.status_code == 503
+    assert response.json() == {
+        "status": "not_ready",
+        "reasons": [
+            "draining: no new calls are taken",
+            "store: disk full",
+            "agents: the check failed: RuntimeError",
+        ],
+    }
+
+
+async def test_metrics(world: World) -> None:
+    await world.reserve()
+    response = await world.get("/metrics", None)
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'tieline_http_requests_total{route="reserve",status="200"} 1.0' in response.text
+    assert "tieline_reserve_seconds_count 1.0" in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/v1/a/b/c/d/e", 404),
+        ("PUT", RESERVE, 405),
+        ("POST", "/health/live", 405),
+        ("GET", "/handoff", 405),
+        ("GET", "/docs", 404),
+    ],
+)
+async def test_not_routed(world: World, method: str, path: str, status: int) -> None:
+    response = await world.client.request(method, path)
+    assert response.status_code == status
+    assert response.json()["success"] is False
+    assert response.headers["x-correlation-id"]
+    if status == 405:
+        assert (
+            response.headers["allow"]
+            == {RESERVE: "GET, POST", "/health/live": "GET, HEAD", "/handoff": "POST"}[path]
+        )
+
+
+async def test_live_answers_head(world: World) -> None:
+    assert (await world.client.head("/health/live")).status_code == 200
+
+
+async def test_openapi_is_served(world: World) -> None:
+    document = (await world.get("/openapi.json", None)).json()
+    assert document["openapi"].startswith("3.")
