@@ -234,15 +234,15 @@ async def test_content_types_refused(world: World, headers: dict[str, str], code
     expect_error(await world.send(b'{"attributes": {}}', **headers), 415, code)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "application/json; charset=utf-8",
-        "Application/JSON",
-        "application/vnd.x+json",
-        'application/json;charset="UTF-8"',
-    ],
+KINDS = (
+    "application/json; charset=utf-8",
+    "Application/JSON",
+    "application/vnd.x+json",
+    'application/json;charset="UTF-8"',
 )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_content_types_accepted(world: World, kind: str) -> None:
     assert (await world.send(b'{"attributes": {}}', content_type=kind)).status_code == 200
 
