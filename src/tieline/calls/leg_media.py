@@ -66,7 +66,6 @@ class LegMedia:
         self._agreed: NegotiatedMedia | None = None
         self._interruptible = False
         self._closed: asyncio.Future[LegClosed] | None = None
-        self._lost = False
 
     async def open(self) -> None:
         """Bind the RTP port. Raises `Unavailable` when there is none."""
@@ -172,14 +171,14 @@ class LegMedia:
             self._on_fault(TerminationReason.NO_MEDIA)
         elif isinstance(report, LegClosed):
             if self._closed is None:
-                self._lost = True
+                self._local = None
                 self._on_fault(TerminationReason.MEDIA_FAILED)
             elif not self._closed.done():
                 self._closed.set_result(report)
 
     async def close(self) -> LegClosed | None:
         """Give the port back; the leg's figures, or None when the media process cannot tell them."""
-        if self._local is None or self._lost:
+        if self._local is None:
             return None
         self._local = None
         self._closed = self._loop.create_future()

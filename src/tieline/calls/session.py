@@ -450,6 +450,8 @@ class CallSession:
 
     def _renew(self, offer: bytes) -> None:
         """Hold, resume, a new address: agree or keep what there was (RFC 3261 section 14.2)."""
+        if not self._leg_open:
+            return
         sip = self._services.sip
         try:
             if self.agent is None:

@@ -133,7 +133,9 @@ METRICS: tuple[Metric, ...] = (
         name="tieline_agent_runs_total", kind=_COUNTER, help="Turns of customers' code, by how they ended.",
         labels={
             "kind": ("start", "turn", "end"),
-            "result": ("ok", "raised", "timed_out", "exited", "out_of_memory", "bad_return", "not_loaded"),
+            "result": (
+                "ok", "raised", "timed_out", "exited", "out_of_memory", "bad_return", "not_loaded", "overloaded",
+            ),
         },
     ),
     Metric(
