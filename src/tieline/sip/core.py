@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from tieline.sip.config import IdSource, SipConfig
 from tieline.sip.events import Flow, Outgoing, SipEvent, Transport
 from tieline.sip.leg import Leg, TraceEntry
 from tieline.sip.tables import LEG, LegInput, LegState
 from tieline.sip.timers import TimerHeap
+
+if TYPE_CHECKING:
+    from tieline.sip.transaction import Transaction
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
 METHODS = frozenset(ALLOW.split(", "))
@@ -63,6 +67,7 @@ class Core:
         self.events: deque[SipEvent] = deque()
         self.legs: dict[int, Leg] = {}
         self.by_tag: dict[str, Leg] = {}
+        self.pinned: dict[int, set[Leg | Transaction]] = {}
         self._last_id = 0
         self.contacts = {transport: self._contact(transport) for transport in config.advertised}
         self.server_line = f"Server: {config.user_agent}\r\n"
@@ -88,7 +93,22 @@ class Core:
             leg.trace = None
         self.legs[leg.id] = leg
         self.by_tag[leg.local_tag] = leg
+        self.pin(flow, leg)
         return leg
+
+    def pin(self, flow: Flow, user: Leg | Transaction) -> None:
+        """Note who depends on a stream, so that its loss costs nobody else anything."""
+        if flow.connection is not None:
+            self.pinned.setdefault(flow.connection, set()).add(user)
+
+    def unpin(self, flow: Flow, user: Leg | Transaction) -> None:
+        """The opposite of `pin`."""
+        if flow.connection is not None:
+            users = self.pinned.get(flow.connection)
+            if users is not None:
+                users.discard(user)
+                if not users:
+                    del self.pinned[flow.connection]
 
     def send(self, data: bytes, flow: Flow, leg: Leg | None, now: float) -> None:
         """Queue bytes for the wire and note them in the leg's ladder."""
@@ -116,9 +136,9 @@ class Core:
 
     def _end(self, leg: Leg, now: float) -> None:
         self.by_tag.pop(leg.local_tag, None)
+        self.unpin(leg.flow, leg)
         for wait in leg.ack_waits.values():
-            if wait.timer is not None:
-                self.timers.cancel(wait.timer)
+            self.timers.cancel(wait.timer)
         leg.ack_waits.clear()
         self.timers.set(now + self.config.timers.t64, self._reap, leg.id)
 

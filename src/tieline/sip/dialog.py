@@ -9,7 +9,7 @@ from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import Flow, LegFailed, LegFailure, Transport
 from tieline.sip.grammar import Uri, parse_uri, split_addresses
 from tieline.sip.leg import AckWait, Leg
-from tieline.sip.message import Request
+from tieline.sip.message import Request, Response
 from tieline.sip.replies import build_reply
 from tieline.sip.tables import NON_INVITE_CLIENT, Do, Input, LegInput, LegState, State
 from tieline.sip.transaction import MAGIC_COOKIE, Transaction, Transactions
@@ -24,6 +24,16 @@ def route_set(values: list[str]) -> tuple[str, ...]:
                 raise MessageMalformed("route is no SIP URI")
             routes.append(text)
     return tuple(routes)
+
+
+def contact_target(message: Request | Response) -> str | None:
+    """The URI of the Contact as a remote target; None without one. Raises `MessageMalformed` when it can be none."""
+    contact = message.contact
+    if contact is None:
+        return None
+    if contact.uri.scheme not in {"sip", "sips"}:
+        raise MessageMalformed("Contact is no SIP URI")
+    return contact.uri_text
 
 
 def literal_flow(uri: Uri, fallback: Flow) -> Flow | None:
@@ -83,10 +93,7 @@ class Dialogs:
             return flow
         if not leg.routes and leg.via_differs:
             return flow
-        try:
-            uri = split_addresses(leg.routes[0])[0][0].uri if leg.routes else parse_uri(leg.target)
-        except MessageMalformed:
-            return flow
+        uri = split_addresses(leg.routes[0])[0][0].uri if leg.routes else parse_uri(leg.target)
         return literal_flow(uri, flow) or flow
 
     def via_line(self, flow: Flow, branch: str) -> str:
@@ -199,7 +206,6 @@ class Dialogs:
     def acked(self, leg: Leg, wait: AckWait, now: float) -> None:
         """The ACK to a 2xx of ours came; a BYE that waited for it leaves."""
         del leg.ack_waits[wait.cseq]
-        if wait.timer is not None:
-            self._core.timers.cancel(wait.timer)
+        self._core.timers.cancel(wait.timer)
         if self._core.step(leg, LegInput.ACKED, now) and leg.state is LegState.ENDING:
             self.send_bye(leg, now)

@@ -22,6 +22,14 @@ _find_control = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]").search
 _VALUE_CHARS = 4_096
 
 
+def check_value(name: str, value: str) -> None:
+    """Refuse a value that would break its line or the message. Raises `HeaderRefused` in the name of `name`."""
+    if _find_control(value) is not None:
+        raise HeaderRefused(name, "has a control character in its value")
+    if len(value) > _VALUE_CHARS:
+        raise HeaderRefused(name, f"is longer than {_VALUE_CHARS} characters")
+
+
 def header_lines(headers: Iterable[tuple[str, str]], limit: int) -> str:
     """The lines of the owner's headers, each with its CRLF, spelling and order kept.
 
@@ -34,10 +42,7 @@ def header_lines(headers: Iterable[tuple[str, str]], limit: int) -> str:
             raise HeaderRefused(name, "is not a token")
         if header_key(name) in RESERVED:
             raise HeaderRefused(name, "is written by the stack itself")
-        if _find_control(value) is not None:
-            raise HeaderRefused(name, "has a control character in its value")
-        if len(value) > _VALUE_CHARS:
-            raise HeaderRefused(name, f"is longer than {_VALUE_CHARS} characters")
+        check_value(name, value)
         lines.append(f"{name}: {value}\r\n")
     if len(lines) > limit:
         raise HeaderRefused(name, f"is one of more than {limit} headers")

@@ -45,7 +45,7 @@ class AckWait:
         self.transaction = transaction
         self.interval = interval
         self.started = started
-        self.timer: Timer | None = None
+        self.timer: Timer = []
 
 
 class Leg:
@@ -63,6 +63,7 @@ class Leg:
         "call_id",
         "contact",
         "flow",
+        "forks",
         "id",
         "invite",
         "invite_cseq",
@@ -106,6 +107,7 @@ class Leg:
         self.ack = b""
         self.ack_waits: dict[int, AckWait] = {}
         self.bye_text = ""
+        self.forks: dict[str, Leg] = {}
         self.quiet = False
         self.via_differs = False
         self.trace: list[TraceEntry] | None = []

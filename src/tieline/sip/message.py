@@ -308,7 +308,7 @@ def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Res
     if len(data) > limits.message_bytes:
         raise MessageMalformed("message too long", 513)
     end = data.find(b"\r\n\r\n")
-    text = (data if end < 0 else data[:end]).decode("utf-8", "surrogateescape")
+    text = (data.removesuffix(b"\r\n") if end < 0 else data[:end]).decode("utf-8", "surrogateescape")
     if "\r\n " in text or "\r\n\t" in text:
         text = _fold.sub(" ", text)
     lines = text.split("\r\n")

@@ -14,7 +14,7 @@ from tieline.sip.dialog import Dialogs
 from tieline.sip.errors import MessageMalformed, UnknownLeg, WrongArgument, WrongState
 from tieline.sip.events import Flow, Outgoing, SipEvent
 from tieline.sip.grammar import parse_address, parse_uri
-from tieline.sip.header_rules import header_lines
+from tieline.sip.header_rules import check_value, header_lines
 from tieline.sip.leg import Leg, LegInfo, TraceEntry
 from tieline.sip.message import Request, parse_message
 from tieline.sip.replies import build_reply
@@ -114,10 +114,6 @@ class SipStack:
 
     def connection_lost(self, flow: Flow, now: float) -> None:
         """A stream closed, could not be opened, or a datagram could not be sent: what waits on `flow` fails."""
-        if flow.connection is not None:
-            for leg in self._core.by_tag.values():
-                if leg.flow == flow:
-                    leg.flow = Flow(flow.transport, flow.remote)
         self._transactions.fail_flow(flow, now)
 
     def outgoing(self) -> list[Outgoing]:
@@ -256,6 +252,8 @@ class SipStack:
 
         Returns the new leg's number. Raises `WrongArgument` and `HeaderRefused`.
         """
+        for name, value in (("From", from_), ("To", to), *[("Route", each) for each in route]):
+            check_value(name, value)
         try:
             parse_uri(target_uri)
             if any(parse_address(address).tag is not None for address in (from_, to, *route)):
@@ -268,6 +266,7 @@ class SipStack:
     def ack(self, leg_id: int, sdp: bytes, now: float) -> None:
         """ACK the 2xx of a call that we made without SDP, with our answer to the peer's offer."""
         leg = self._leg(leg_id, LegInput.ACK)
+        _check_sdp(sdp)
         self._core.step(leg, LegInput.ACK, now)
         self._uac.send_ack(leg, sdp, now)
 
@@ -306,8 +305,8 @@ class SipStack:
     def info(self, leg_id: int, content_type: str, body: bytes, now: float) -> None:
         """Send an INFO within the call; `InfoCompleted` follows."""
         leg = self._leg(leg_id, LegInput.INFO)
-        line = header_lines([("X-Type", content_type)], 1).partition(": ")[2]
-        self._dialogs.send_request(leg, "INFO", "INFO", now, f"Content-Type: {line}", body)
+        check_value("Content-Type", content_type)
+        self._dialogs.send_request(leg, "INFO", "INFO", now, f"Content-Type: {content_type}\r\n", body)
 
     def options(self, flow: Flow, uri: str, now: float) -> int:
         """Ping a peer; `OptionsCompleted` follows with the number returned here."""

@@ -51,8 +51,7 @@ class Strangers:
             return
         try:
             request = parse_message(data, core.config.limits)
-            if not isinstance(request, Request):
-                raise MessageMalformed("no request")
+            assert isinstance(request, Request)
             via, to = request.via, tagged_to(request, stateless_tag(self._secret, request))
             reply = build_reply(403, reply_head(request, flow), to, core.server_line)
         except (MessageMalformed, KeyError):

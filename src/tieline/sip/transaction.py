@@ -107,6 +107,7 @@ class Transactions:
     def start_client(self, transaction: Transaction, first: tuple[Do, ...], data: bytes, now: float) -> None:
         """Send the request of a new client transaction and set its first timers."""
         transaction.last = data
+        self._core.pin(transaction.flow, transaction)
         self._core.send(data, transaction.flow, transaction.leg, now)
         for action in first:
             self._set(transaction, action, now)
@@ -177,17 +178,18 @@ class Transactions:
     def _send_ack(self, transaction: Transaction, response: Response | None, now: float) -> None:
         """ACK to a final response other than 2xx: within the transaction (section 17.1.1.3)."""
         parts = transaction.parts
-        to = response.headers.get("to") if response is not None else None
-        if parts is None or to is None:
-            return
+        assert parts is not None
+        assert response is not None
         data = (
-            f"ACK {parts.uri} SIP/2.0\r\n{parts.via}From: {parts.from_}\r\nTo: {to}\r\nCall-ID: {parts.call_id}\r\n"
-            f"CSeq: {parts.cseq} ACK\r\nMax-Forwards: 70\r\n{parts.routes}Content-Length: 0\r\n\r\n"
+            f"ACK {parts.uri} SIP/2.0\r\n{parts.via}From: {parts.from_}\r\nTo: {response.headers['to']}\r\n"
+            f"Call-ID: {parts.call_id}\r\nCSeq: {parts.cseq} ACK\r\nMax-Forwards: 70\r\n{parts.routes}"
+            "Content-Length: 0\r\n\r\n"
         ).encode("utf-8", "surrogateescape")
         self._core.send(data, transaction.flow, transaction.leg, now)
 
     def _remove(self, transaction: Transaction) -> None:
         transaction.home.pop(transaction.key, None)
+        self._core.unpin(transaction.flow, transaction)
         merge_key = transaction.merge_key
         if merge_key is not None and self.merges.get(merge_key) is transaction:
             del self.merges[merge_key]
@@ -195,11 +197,19 @@ class Transactions:
     def fail_flow(self, flow: Flow, now: float) -> None:
         """The transport of `flow` broke: clients that wait on it fail (section 17.1.4).
 
-        Responses that were to go back on a stream go to the port in their Via from now on (section 18.2.2).
+        What was to go back on a stream goes to the port in its Via from now on (section 18.2.2), and a leg on it to
+        where its dialog says.
         """
-        if flow.connection is not None:
-            for transaction in self.servers.values():
-                if transaction.flow == flow:
-                    transaction.flow = Flow(flow.transport, (flow.remote[0], transaction.reply_port))
-        for transaction in [t for t in self.clients.values() if t.flow == flow]:
+        if flow.connection is None:
+            users = [each for each in self.clients.values() if each.flow == flow]
+        else:
+            users = []
+            for user in self._core.pinned.pop(flow.connection, set()):
+                if isinstance(user, Transaction) and user.home is self.clients:
+                    users.append(user)
+                elif isinstance(user, Transaction):
+                    user.flow = Flow(flow.transport, (flow.remote[0], user.reply_port))
+                else:
+                    user.flow = Flow(flow.transport, flow.remote)
+        for transaction in users:
             self.run(transaction, Input.TRANSPORT_FAILED, now)

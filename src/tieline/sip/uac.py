@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tieline.sip.core import ALLOW, Core
-from tieline.sip.dialog import Dialogs, route_set
+from tieline.sip.dialog import Dialogs, contact_target, route_set
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import (
     ByeCompleted,
@@ -88,8 +88,8 @@ class Uac:
     def send_cancel(self, leg: Leg, now: float) -> None:
         """CANCEL the INVITE under way; give it 64*T1 to end (section 9.1)."""
         invite = leg.invite
-        if invite is None or invite.parts is None:
-            return
+        assert invite is not None
+        assert invite.parts is not None
         parts = invite.parts
         data = (
             f"CANCEL {parts.uri} SIP/2.0\r\n{parts.via}Max-Forwards: 70\r\n{parts.routes}From: {parts.from_}\r\n"
@@ -179,15 +179,20 @@ class Uac:
                 self._core.events.append(ByeCompleted(leg.id, status))
         elif leg is not None and purpose == "INFO":
             self._core.events.append(InfoCompleted(leg.id, status))
-            self._check_gone(leg, status, now)
+            self._check_gone(leg, transaction, status, response, now)
 
-    def _check_gone(self, leg: Leg, status: int, now: float) -> bool:
-        """481 or silence within a dialog ends it (section 12.2.1.2)."""
-        if status in _GONE and self._core.step(leg, LegInput.PEER_GONE, now):
+    def _check_gone(
+        self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
+    ) -> None:
+        """481 or silence within a dialog ends it (section 12.2.1.2), and so does a peer that cannot be reached.
+
+        A connection that broke under a request does not: the next request opens a new one.
+        """
+        unreachable = response is None and status == 503 and transaction.flow.connection is None
+        if (status in _GONE or unreachable) and self._core.step(leg, LegInput.PEER_GONE, now):
             self._dialogs.drop_pending(leg, now)
-            self._core.events.append(LegFailed(leg.id, LegFailure.PEER_GONE))
-            return True
-        return False
+            failure = LegFailure.TRANSPORT_FAILED if unreachable else LegFailure.PEER_GONE
+            self._core.events.append(LegFailed(leg.id, failure))
 
     def _on_invite_response(
         self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
@@ -195,14 +200,15 @@ class Uac:
         core = self._core
         if response is not None and status < 200:
             waiting = leg.state is LegState.CANCEL_WAITING
-            if core.step(leg, LegInput.PROVISIONAL, now):
-                if waiting:
-                    self.send_cancel(leg, now)
-                elif leg.state is LegState.PROCEEDING and status > 100:
-                    core.events.append(LegProgress(leg.id, response))
+            core.step(leg, LegInput.PROVISIONAL, now)
+            if waiting:
+                self.send_cancel(leg, now)
+            elif leg.state is LegState.PROCEEDING and status > 100:
+                core.events.append(LegProgress(leg.id, response))
         elif response is not None and status < 300:
             self._on_success(leg, transaction, response, now)
-        elif core.step(leg, LegInput.FAILURE, now):
+        else:
+            core.step(leg, LegInput.FAILURE, now)
             leg.invite = None
             core.events.append(LegRefused(leg.id, status, response))
 
@@ -235,9 +241,7 @@ class Uac:
         leg.remote_tag = response.to.tag
         leg.remote = response.headers["to"]
         try:
-            contact = response.contact
-            if contact is not None and contact.uri.scheme in {"sip", "sips"}:
-                leg.target = contact.uri_text
+            leg.target = contact_target(response) or leg.target
             leg.routes = route_set(response.headers.getall("record-route"))[::-1]
         except MessageMalformed:
             leg.routes = ()
@@ -251,11 +255,14 @@ class Uac:
         self._core.send(leg.ack, flow, leg, now)
 
     def _refuse_fork(self, leg: Leg, response: Response, now: float) -> None:
-        """Another branch answered too: ACK it and end it (section 13.2.2.4). It gets a leg of its own for the BYE."""
-        core = self._core
-        fork = core.new_leg(LegState.ENDING, leg.flow, leg.call_id)
-        del core.by_tag[fork.local_tag]
-        fork.local_tag = leg.local_tag + "/" + (response.to.tag or "")
+        """Another branch answered too: ACK it and end it (section 13.2.2.4), with a leg that nobody hears of."""
+        tag = response.to.tag or ""
+        fork = leg.forks.get(tag)
+        if fork is not None:
+            self._core.send(fork.ack, self._dialogs.next_hop(fork), leg, now)
+            return
+        fork = leg.forks[tag] = Leg(self._core.next_id(), LegState.ENDING, leg.flow, leg.call_id, "")
+        fork.contact = leg.contact
         fork.local = leg.local
         fork.target = leg.target
         fork.trace = leg.trace
@@ -271,8 +278,8 @@ class Uac:
         if response is not None and status < 200:
             return
         if leg.invite is not transaction:
-            if response is not None and status < 300 and leg.ack:
-                self._core.send(leg.ack, self._dialogs.next_hop(leg), leg, now)
+            # Only a 2xx is told twice.
+            self._core.send(leg.ack, self._dialogs.next_hop(leg), leg, now)
             return
         leg.invite = None
         leg.reinviting = False
@@ -284,12 +291,10 @@ class Uac:
         retry = self._core.ids.delay(2.1, 4.0) if status == 491 else None
         if leg.state is LegState.CONFIRMED:
             self._core.events.append(ReinviteCompleted(leg.id, status, body, retry))
-            self._check_gone(leg, status, now)
+            self._check_gone(leg, transaction, status, response, now)
 
     def _refresh_target(self, leg: Leg, response: Response) -> None:
         try:
-            contact = response.contact
+            leg.target = contact_target(response) or leg.target
         except MessageMalformed:
             return
-        if contact is not None:
-            leg.target = contact.uri_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tieline.sip.core import ALLOW, KNOWN_METHODS, METHODS, Core
-from tieline.sip.dialog import Dialogs, route_set
+from tieline.sip.dialog import Dialogs, contact_target, route_set
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import (
     AckReceived,
@@ -187,6 +187,7 @@ class Uas:
             table, state, key, reply_flow(request.via, flow), self._transactions.servers
         )
         transaction.head = reply_head(request, flow)
+        self._core.pin(transaction.flow, transaction)
         transaction.reply_port = request.via.port or 5060
         if "record-route" in request.headers:
             transaction.record_routes = "".join(
@@ -203,7 +204,7 @@ class Uas:
         self._check_scheme(request)
         _check_extensions(request)
         _check_invite_body(request)
-        target = self._contact_of(request)
+        target = self._target_of(request)
         routes = route_set(request.headers.getall("record-route"))
         _ = request.from_.uri, request.to.uri
         transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
@@ -219,16 +220,17 @@ class Uas:
             self._transactions.run(transaction, Input.PROVISIONAL, now, trying)
         core.events.append(InviteReceived(leg.id, flow, request))
 
-    def _contact_of(self, request: Request) -> str:
-        contact = request.contact
-        if contact is None:
-            if (request.via.branch or "").startswith(MAGIC_COOKIE):
-                raise MessageMalformed("no Contact")
-            # RFC 2543 did not ask for one.
-            contact = request.from_
-        if contact.uri.scheme not in {"sip", "sips"}:
-            raise MessageMalformed("Contact is no SIP URI")
-        return contact.uri_text
+    def _target_of(self, request: Request) -> str:
+        target = contact_target(request)
+        if target is not None:
+            return target
+        if (request.via.branch or "").startswith(MAGIC_COOKIE) or request.from_.uri.scheme not in {
+            "sip",
+            "sips",
+        }:
+            raise MessageMalformed("no Contact")
+        # RFC 2543 did not ask for one.
+        return request.from_.uri_text
 
     # ------------------------------------------------------------------------------------------ within dialogs
 
@@ -315,7 +317,7 @@ class Uas:
             raise _Refused(491, "our offer has no answer yet")
         if leg.state not in {LegState.ANSWERED, LegState.CONFIRMED}:
             raise _Refused(481, "dialog is ending")
-        contact = request.contact
+        target = contact_target(request)
         transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
         transaction.leg = leg
         transaction.to = request.headers["to"]
@@ -324,9 +326,11 @@ class Uas:
         leg.invite_cseq = request.cseq[0]
         leg.reinviting = True
         leg.offered = not request.body
-        leg.pending_target = contact.uri_text if contact is not None else leg.target
+        leg.pending_target = target or leg.target
         if flow.transport is not Transport.UDP:
+            core.unpin(leg.flow, leg)
             leg.flow = flow
+            core.pin(flow, leg)
         if core.config.trying_at_once:
             trying = build_reply(100, transaction.head, transaction.to, _timestamp(request))
             self._transactions.run(transaction, Input.PROVISIONAL, now, trying)

@@ -1,0 +1,215 @@
+"""Whatever the owners do and the network loses, doubles or reorders: in the end nothing is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tieline.errors import Conflict, NotFound
+from tieline.sip.events import (
+    Flow,
+    InviteReceived,
+    LegAnswered,
+    ReinviteReceived,
+    SipEvent,
+    Transport,
+)
+from tieline.sip.tables import LegState
+from tieline.testing.loopback import Endpoint, Loopback, Weather
+
+OFFER = b"v=0 offer"
+ANSWER = b"v=0 answer"
+ACTIONS = (
+    "ring",
+    "answer",
+    "reject",
+    "bye",
+    "cancel",
+    "reinvite",
+    "accept",
+    "refuse",
+    "info",
+    "ack",
+    "options",
+    "pass",
+)
+WEATHERS = st.builds(
+    Weather,
+    loss=st.sampled_from([0.0, 0.1, 0.4, 1.0]),
+    duplication=st.sampled_from([0.0, 0.3]),
+    min_delay=st.just(0.001),
+    max_delay=st.sampled_from([0.001, 0.2, 2.0]),
+)
+
+
+class Owners:
+    """Remembers the legs of both sides and uses verbs on them, allowed or not."""
+
+    def __init__(self, network: Loopback, transport: Transport) -> None:
+        self.network = network
+        self.transport = transport
+        self.sides = (network.add("192.0.2.1"), network.add("192.0.2.2"))
+        self.legs: tuple[list[int], list[int]] = ([], [])
+        self.seen: tuple[list[SipEvent], list[SipEvent]] = ([], [])
+
+    def call(self, side: int, offer: bytes | None) -> None:
+        source, target = self.sides[side], self.sides[1 - side]
+        flow = self.network.flow(source, target, self.transport)
+        uri = f"sip:x@{target.address[0]}"
+        self.legs[side].append(
+            source.stack.invite(flow, uri, "<sip:a@b>", f"<{uri}>", offer, self.network.now)
+        )
+
+    def collect(self) -> None:
+        for side, endpoint in enumerate(self.sides):
+            for event in self.network.take(endpoint):
+                self.seen[side].append(event)
+                if isinstance(event, InviteReceived):
+                    self.legs[side].append(event.leg_id)
+
+    def act(self, side: int, which: int, action: str) -> None:
+        self.collect()
+        if not self.legs[side]:
+            return
+        leg_id = self.legs[side][which % len(self.legs[side])]
+        try:
+            self.use(self.sides[side], leg_id, action)
+        except (Conflict, NotFound):
+            return
+
+    def use(self, endpoint: Endpoint, leg_id: int, action: str) -> None:
+        stack, now = endpoint.stack, self.network.now
+        match action:
+            case "ring":
+                stack.ring(leg_id, now)
+            case "answer":
+                stack.answer(leg_id, ANSWER, now)
+            case "reject":
+                stack.reject(leg_id, 486, now)
+            case "bye":
+                stack.bye(leg_id, now, [("X-contained", "true")])
+            case "cancel":
+                stack.cancel(leg_id, now)
+            case "reinvite":
+                stack.reinvite(leg_id, OFFER, now)
+            case "accept":
+                stack.accept_reinvite(leg_id, ANSWER, now)
+            case "refuse":
+                stack.reject_reinvite(leg_id, 488, now)
+            case "info":
+                stack.info(leg_id, "application/dtmf-relay", b"Signal=1", now)
+            case "ack":
+                stack.ack(leg_id, ANSWER, now)
+            case "options":
+                stack.options(Flow(self.transport, ("192.0.2.9", 5060)), "sip:x@192.0.2.9", now)
+            case _:
+                return
+
+    def finish(self) -> None:
+        """End every leg that still lives, whatever its state; the network is as bad as before."""
+        for _ in range(4):
+            self.collect()
+            for side in (0, 1):
+                for leg_id in self.sides[side].stack.leg_ids():
+                    for action in ("refuse", "reject", "cancel", "bye"):
+                        self.act(side, self.legs[side].index(leg_id), action)
+            self.network.run_for(70)
+
+
+@settings(max_examples=120)
+@given(
+    st.integers(0, 2**32),
+    WEATHERS,
+    st.sampled_from(Transport),
+    st.lists(
+        st.tuples(
+            st.integers(0, 1),
+            st.integers(0, 3),
+            st.sampled_from(("call", "late call", "storm", "calm", *ACTIONS)),
+            st.floats(0, 9),
+        ),
+        max_size=25,
+    ),
+)
+def test_everything_ends(
+    seed: int, weather: Weather, transport: Transport, story: list[tuple[int, int, str, float]]
+) -> None:
+    network = Loopback(seed, weather)
+    owners = Owners(network, transport)
+    owners.call(0, OFFER)
+    for side, which, action, pause in story:
+        if action in {"call", "late call"}:
+            owners.call(side, OFFER if action == "call" else None)
+        elif action in {"storm", "calm"}:
+            network.weather = Weather(loss=1.0) if action == "storm" else weather
+        else:
+            owners.act(side, which, action)
+        network.run_for(pause)
+    owners.finish()
+    for endpoint in owners.sides:
+        assert endpoint.stack.leg_ids() == []
+        assert endpoint.stack.is_idle()
+        assert endpoint.stack.next_deadline() is None
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 2**32), st.sampled_from([0.0, 0.1, 0.3]), st.sampled_from([0.001, 0.3, 1.5]), st.booleans()
+)
+def test_a_call_over_a_bad_network_is_the_same_call(
+    seed: int, loss: float, delay: float, we_hang_up: bool
+) -> None:
+    network = Loopback(seed, Weather(loss=loss, duplication=0.2, max_delay=delay))
+    owners = Owners(network, Transport.UDP)
+    owners.call(0, OFFER)
+    deadline = 200
+    while deadline and not any(isinstance(event, LegAnswered) for event in owners.seen[0]):
+        network.run_for(0.5)
+        owners.collect()
+        for leg_id in owners.legs[1]:
+            owners.act(1, owners.legs[1].index(leg_id), "answer")
+        deadline -= 1
+    counted = Counter(type(event).__name__ for event in owners.seen[1])
+    # A caller that heard nothing for 32 seconds has given up; otherwise one offer was made, and one only.
+    assert counted["InviteReceived"] <= 1
+    side = 0 if we_hang_up else 1
+    for leg_id in owners.sides[side].stack.leg_ids():
+        owners.act(side, owners.legs[side].index(leg_id), "bye")
+    network.run_for(130)
+    owners.collect()
+    counted = Counter(type(event).__name__ for event in owners.seen[1])
+    assert counted["AckReceived"] <= 1
+    assert counted["ByeReceived"] <= 1
+    owners.finish()
+    assert all(endpoint.stack.is_idle() for endpoint in owners.sides)
+
+
+def test_a_reinvite_over_a_perfect_network() -> None:
+    network = Loopback()
+    owners = Owners(network, Transport.TCP)
+    owners.call(0, OFFER)
+    network.run_for(0.1)
+    owners.act(1, 0, "answer")
+    network.run_for(0.1)
+    owners.act(0, 0, "reinvite")
+    network.run_for(0.1)
+    owners.collect()
+    assert any(isinstance(event, ReinviteReceived) for event in owners.seen[1])
+    owners.act(1, 0, "accept")
+    network.run_for(0.1)
+    assert {owners.sides[side].stack.leg(1).state for side in (0, 1)} == {LegState.CONFIRMED.value}
+
+
+def test_the_same_seed_gives_the_same_messages() -> None:
+    runs = []
+    for _ in range(2):
+        network = Loopback(7, Weather(loss=0.3, duplication=0.3, max_delay=1.0))
+        owners = Owners(network, Transport.UDP)
+        owners.call(0, OFFER)
+        network.run_for(5)
+        owners.act(1, 0, "answer")
+        network.run_for(60)
+        runs.append([endpoint.sent for endpoint in owners.sides])
+    assert runs[0] == runs[1]
