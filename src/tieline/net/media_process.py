@@ -150,8 +150,11 @@ class MediaProcess:
             self._running = False
             return
         for message in self._reader.feed(chunk):
-            command = self._decoder.decode(message)
-            self._verbs[type(command)](command)
+            try:
+                command = self._decoder.decode(message)
+                self._verbs[type(command)](command)
+            except Exception:
+                note_defect()
 
     # -- commands ---------------------------------------------------------------------------------------------
 
