@@ -53,7 +53,7 @@ _SELECT = f"SELECT {RESERVATION_COLUMNS} {_FROM}"
 _BY_ID = f"{_SELECT} WHERE r.id = ?"
 _BY_KEY = f"SELECT {RESERVATION_COLUMNS}, r.body_hash {_FROM} WHERE r.project = ? AND r.idempotency_key = ?"
 _BY_CALL = f"{_SELECT} WHERE r.sip_call_id = ? AND r.from_tag = ?"
-_BOUND = f"SELECT r.id, r.epoch, r.conversation_id {_FROM} WHERE n.phase = 2 AND r.epoch = n.epoch"
+_BOUND = f"SELECT r.id, r.epoch {_FROM} WHERE n.phase = 2 AND r.epoch = n.epoch"
 _WITH_LEASE = f"SELECT {RESERVATION_COLUMNS}, {NUMBER_COLUMNS}, n.id, n.pool_id {_FROM} WHERE r.id = ?"
 _DIALLED = f"""
 SELECT {RESERVATION_COLUMNS}, {NUMBER_COLUMNS}, n.id FROM numbers n JOIN pools p ON p.id = n.pool_id
@@ -369,7 +369,7 @@ class SqliteReservations:
                 return claim(lease, reservation, pool, now, verified=False)
             return unbind(lease, reservation, pool, now)
 
-        for reservation_id, epoch, _ in connection.execute(_BOUND).fetchall():
+        for reservation_id, epoch in connection.execute(_BOUND).fetchall():
             self._move(connection, reservation_id, epoch, rule)
 
 
