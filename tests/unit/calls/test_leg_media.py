@@ -1,0 +1,172 @@
+"""The media of one leg: negotiation, playing, keys, faults, closing."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from tieline.calls.leg_media import CLOSE_TIMEOUT_S, LegMedia
+from tieline.errors import Unavailable
+from tieline.media.messages import LegClosed, MediaStarted, Played
+from tieline.model.call import TerminationReason
+from tieline.sdp.description import SdpError
+from tieline.testing.call_parts import Journal, ScriptedMedia
+from tieline.testing.calls import OFFER
+from tieline.testing.virtual_time import run_virtual, settle
+
+Story = Callable[[LegMedia, ScriptedMedia, list[TerminationReason]], Coroutine[Any, Any, None]]
+
+
+def play(story: Story) -> None:
+    async def whole() -> None:
+        faults: list[TerminationReason] = []
+        port = ScriptedMedia(Journal())
+        media = LegMedia("leg", port, "198.51.100.1", 60.0, faults.append)
+        await story(media, port, faults)
+
+    run_virtual(whole())
+
+
+def test_an_offer_is_answered_with_our_port_and_connected_at_the_ack() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        sdp = media.negotiate(OFFER)
+        assert b"m=audio 30000 RTP/AVP 0 101" in sdp
+        assert b"c=IN IP4 198.51.100.1" in sdp
+        assert port.connected == []
+        media.acknowledge(b"")
+        (connected,) = port.connected
+        assert (connected.remote, connected.payload_type, connected.dtmf_payload_type) == (
+            ("192.0.2.10", 40000), 0, 101,
+        )  # fmt: skip
+        assert connected.silence_timeout_s == 60.0
+        assert media.negotiate(OFFER) == sdp
+
+    play(story)
+
+
+def test_before_the_port_is_open_there_is_nothing_to_offer() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        with pytest.raises(SdpError):
+            media.negotiate(OFFER)
+        media.connect()
+        assert port.connected == []
+        assert await media.close() is None
+
+    play(story)
+
+
+def test_no_port_is_the_callers_to_handle() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        port.no_ports = True
+        with pytest.raises(Unavailable):
+            await media.open()
+        assert await media.close() is None
+
+    play(story)
+
+
+def test_a_bad_answer_leaves_what_was_agreed() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        media.negotiate(OFFER)
+        media.acknowledge(b"")
+        media.negotiate(b"")
+        with pytest.raises(SdpError):
+            media.acknowledge(b"")
+        media.acknowledge(b"")
+        assert [each.remote for each in port.connected] == [("192.0.2.10", 40000)] * 2
+
+    play(story)
+
+
+def test_without_media_the_answer_is_inactive() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        assert b"a=inactive" in media.negotiate_without_media(OFFER)
+        assert b"a=inactive" in media.negotiate_without_media(b"")
+        with pytest.raises(SdpError):
+            media.negotiate_without_media(b"junk")
+
+    play(story)
+
+
+def test_plays_follow_one_another_and_end_when_they_were_heard() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        assert await media.play([], interruptible=False)
+        assert await media.play(["a", "b"], interruptible=False)
+        assert asyncio.get_running_loop().time() == pytest.approx(2.0)
+        media.on_report(Played("leg", 99, True, 1.0))
+        media.on_report(MediaStarted("leg", ("192.0.2.10", 1)))
+
+    play(story)
+
+
+def test_a_key_cuts_what_may_be_cut_and_nothing_else() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        firm = asyncio.create_task(media.play(["firm"], interruptible=False))
+        await settle()
+        port.press("1")
+        assert await firm
+        assert not await media.play(["skipped"], interruptible=True)
+        assert "play skipped" not in port.journal
+        media._keypad.forget_early()
+        loose = asyncio.create_task(media.play(["loose"], interruptible=True))
+        await settle()
+        media.press("2")
+        media.press("3")
+        assert not await loose
+        assert port.journal.count("cut loose") == 1
+
+    play(story)
+
+
+def test_faults_are_told() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        port.fall_silent()
+        port.die()
+        assert faults == [TerminationReason.NO_MEDIA, TerminationReason.MEDIA_FAILED]
+        assert await media.close() is None
+        assert asyncio.get_running_loop().time() < CLOSE_TIMEOUT_S
+
+    play(story)
+
+
+def test_closing_gives_the_figures_once() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        media.negotiate(OFFER)
+        figures = await media.close()
+        assert figures is not None
+        assert figures.packets_received == 100
+        media.on_report(LegClosed("leg", 0, 0, 0, 0, 0.0, 0))
+        assert await media.close() is None
+        media.connect()
+        assert port.connected == []
+        assert faults == []
+
+    play(story)
+
+
+def test_figures_that_do_not_come_are_not_waited_for_for_ever() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        port.closes_after_s = None
+        await media.open()
+        assert await media.close() is None
+        assert asyncio.get_running_loop().time() == pytest.approx(CLOSE_TIMEOUT_S)
+
+    play(story)
+
+
+def test_keys_do_not_count_while_they_are_ignored() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        ignoring = asyncio.create_task(media.ignore_keys(3.0))
+        await settle()
+        media.press("1")
+        await ignoring
+        assert not media._keypad.pressed
+
+    play(story)
