@@ -128,8 +128,8 @@ class _Build:
             made = there.get(name) if faulty else make(draft, there.get(name))
             if made is not None:
                 found[name] = made
-            elif name is not FAULTY:
-                self.broken.add((kind, name))
+            else:
+                self.broken.add((kind, "" if name is FAULTY else name))
         return tuple(found.values())
 
     def _account(self, draft: Draft, there: Account | None) -> Account:
@@ -235,6 +235,10 @@ class _Build:
         secret = self.applier.secret(kind, draft.values["name"])
         return hash_secret(secret), readable_prefix(secret)
 
+    def _is_broken(self, kind: str, name: str) -> bool:
+        """Whether the resource has faults of its own, or may be one whose very name is at fault."""
+        return not self.broken.isdisjoint({(kind, name), (kind, "")})
+
     def _account_of(self, draft: Draft) -> str | None:
         """The id of the account that a draft names, or of the only one there is."""
         name = draft.values.get("account")
@@ -247,7 +251,7 @@ class _Build:
             problem = "is needed: there are several accounts" if ids else "is needed: there is no account"
         elif name in self.accounts:
             return self.accounts[name].id
-        elif ("accounts", name) in self.broken:
+        elif self._is_broken("accounts", name):
             return None
         else:
             problem = f"there is no account {name}"
@@ -257,7 +261,7 @@ class _Build:
     def _project_of(self, draft: Draft) -> Project | None:
         name = draft.values["project"]
         found = self.projects.get(name)
-        if found is None and ("projects", name) not in self.broken:
+        if found is None and not self._is_broken("projects", name):
             self.reader.fault(
                 draft.line_of("project"), f"{draft.kind}.project", f"there is no project {name}"
             )

@@ -49,7 +49,7 @@ class _Counter:
 def parse_yaml(text: str, file: str) -> Value:
     """The document as a tree. Raises `ConfigurationError` with `file` and `line`."""
     if len(text) > MAX_TEXT:
-        raise ConfigurationError(f"{file}: larger than {MAX_TEXT >> 20} MiB", file=file)
+        raise _fault(file, 1, f"larger than {MAX_TEXT >> 20} MiB")
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
