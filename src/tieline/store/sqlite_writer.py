@@ -1,8 +1,8 @@
 """The one writer: a thread with a queue and one connection, which commits whatever has arrived as a group.
 
-While a commit is on its way to the disk, new writes queue up; they become the next group. There is no timer: a
-lone write is committed at once. Every result leaves after its commit, and a group's results reach the event loop
-in one wake-up.
+Writes of one turn of the event loop go together, and while a commit is on its way to the disk, new ones queue up;
+they become the next group. There is no timer: a lone write is committed at once. Every result leaves after its
+commit, and a group's results reach the event loop in one wake-up.
 
 Writes that are alike (reservations) are handed over together, to be carried out by a few statements for all of
 them: every statement gives up the interpreter and has to win it back, so that their number, not their size,
@@ -25,7 +25,7 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
 MAX_GROUP = 512
-"""The most writes of one transaction: bounds how long the first of them waits."""
+"""Writes after which a transaction takes no further ones: bounds how long the first of them waits."""
 
 
 class GroupPolicy(Protocol):
@@ -66,7 +66,8 @@ class Writer:
         self._connection = connection
         self._policy = policy
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Write] | None] = SimpleQueue()
+        self._arrived: list[_Write] = []
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="tieline-store-writer", daemon=True)
         self._thread.start()
@@ -86,12 +87,21 @@ class Writer:
     def _put(self, write: _Write) -> None:
         if self._closed:
             raise StoreFailed("the store is closed")
-        self._queue.put(write)
+        if not self._arrived:
+            self._loop.call_soon(self._hand_over)
+        self._arrived.append(write)
+
+    def _hand_over(self) -> None:
+        """Give the thread what arrived in this turn of the loop, at once: waking it costs more than most writes."""
+        if self._arrived:
+            self._queue.put(self._arrived)
+            self._arrived = []
 
     async def close(self) -> None:
         """Commit what is queued and end the thread."""
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._queue.put(None)
             await self._loop.run_in_executor(None, self._thread.join)
 
@@ -108,15 +118,15 @@ class Writer:
         self._connection.close()
 
     def _gather(self) -> tuple[list[_Write], bool]:
-        """Wait for a write, then take all that are there; False when the queue has been closed."""
+        """Wait for writes, then take all that are there; False when the queue has been closed."""
         group: list[_Write] = []
-        write = self._queue.get()
+        writes = self._queue.get()
         try:
-            while write is not None:
-                group.append(write)
-                if len(group) == MAX_GROUP:
+            while writes is not None:
+                group += writes
+                if len(group) >= MAX_GROUP:
                     return group, True
-                write = self._queue.get_nowait()
+                writes = self._queue.get_nowait()
         except Empty:
             return group, True
         return group, False
