@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
+from tests.integration.sip_ports import free_port
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_stream import StreamLimits
 from tieline.net.sip_udp import bind_udp
@@ -56,19 +57,6 @@ class Phone:
 
     def flow(self, transport: Transport) -> Flow:
         return Flow(transport, self.address)
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP alike; another process taking it meanwhile is not to be expected here."""
-    for _ in range(50):
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((HOST, 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return int(tcp.getsockname()[1])
-    raise OSError("no free port")
 
 
 @asynccontextmanager

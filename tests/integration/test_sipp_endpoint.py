@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.sip_ports import free_port
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.sip.config import SipConfig
 from tieline.sip.events import (
@@ -54,12 +55,7 @@ class Owner:
 @pytest.fixture
 async def owner() -> AsyncIterator[Owner]:
     owner = Owner()
-    probe = SipStack(SipConfig(advertised={}), SystemIds())
-    listening = SipEndpoint(probe, owner)
-    await listening.start(udp=(HOST, 0))
-    address = listening.address(Transport.UDP)
-    assert address is not None
-    await listening.stop()
+    address = (HOST, free_port(HOST))
     stack = SipStack(SipConfig(advertised={Transport.UDP: address, Transport.TCP: address}), SystemIds())
     owner.endpoint = SipEndpoint(stack, owner)
     await owner.endpoint.start(udp=address, tcp=address)
