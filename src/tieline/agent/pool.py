@@ -270,6 +270,7 @@ class AgentPool:
         )
         generation.runners[runner.runner_id] = runner
         if not host.fork(runner.runner_id, runner.far_end):
+            del generation.runners[runner.runner_id]
             runner.close()
             return None
         runner.far_end.close()
@@ -288,7 +289,8 @@ class AgentPool:
         generation.idle.append(runner)
 
     def _forget(self, generation: Generation, runner: RunnerLink) -> None:
-        generation.runners.pop(runner.runner_id, None)
+        if generation.runners.pop(runner.runner_id, None) is None:
+            return
         if generation.retired:
             if not generation.runners:
                 self._end(generation)
