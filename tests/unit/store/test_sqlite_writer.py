@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from tieline.errors import NotFound
+from tieline.model.lease import NumberLease, Step
 from tieline.model.pool import NumberAdmin
+from tieline.store import sqlite_turn
 from tieline.store.errors import InFlight, PoolExhausted, StoreFailed
 from tieline.store.sqlite import SqliteStore
+from tieline.store.sqlite_reservations import _store as store_step
+from tieline.store.sqlite_turn import Wanted
+from tieline.store.sqlite_writer import MAX_GROUP
 from tieline.testing.store_contract_conversations import opened
 from tieline.testing.store_samples import T0, after, ask, give_pool, invite, numbers, pool
 
@@ -268,4 +273,27 @@ def test_the_database_refuses_two_reservations_of_one_epoch(database: Path) -> N
     connection.execute(insert, ("a",))
     with pytest.raises(sqlite3.IntegrityError):
         connection.execute(insert, ("b",))
+    connection.close()
+
+
+async def test_a_burst_larger_than_a_group_is_served_whole(store: SqliteStore) -> None:
+    await give_pool(store, pool(MAX_GROUP + 100))
+    taken = await asyncio.gather(*[store.reserve(ask(), "p", T0) for _ in range(MAX_GROUP + 100)])
+    assert len({one.number for one in taken}) == MAX_GROUP + 100
+
+
+def test_the_last_guards_hold_when_the_rules_are_bypassed(database: Path) -> None:
+    """A number that is not free is not taken, and a number that has moved on is not written."""
+    connection = sqlite3.connect(database)
+    connection.execute("INSERT INTO pools (id, name, position, member, policy) VALUES (1, 'p', 0, 1, '{}')")
+    connection.execute(
+        "INSERT INTO numbers (id, pool_id, number, position, epoch, free_at) VALUES (1,1,'+1',0,5,9)"
+    )
+    wanted = [Wanted(request=ask(), pool="p", now=T0)]
+    with pytest.raises(sqlite3.IntegrityError, match="taken twice"):
+        sqlite_turn._take(connection, pool(1), [(1, "+1", 5, 0), (2, "+2", 1, 0)], wanted * 2, T0)
+    connection.rollback()
+    lease = NumberLease(number="+1", epoch=4)
+    with pytest.raises(sqlite3.IntegrityError, match="moved on"):
+        store_step(connection, 1, Step(lease=lease, reservation=None))  # type: ignore[arg-type]
     connection.close()
