@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -284,17 +284,16 @@ class CallSession:
             if not await self._media.play(clips, interruptible=interruptible):
                 return
 
-    async def _hand_off(self, shape: dict[str, Any]) -> None:
+    async def _hand_off(self, shape: dict[str, Any]) -> NoReturn:
         """Carry out the agent's handoff; one that cannot be carried out is a failure of the agent."""
         try:
             plan = self._plan(handoff_request(shape))
         except (UnplannableHandoff, msgspec.ValidationError) as error:
             self._log.error("handoff cannot be carried out", detail=str(error))
             await self._fall_back(str(error))
-            return
         await self._give_away(plan, TerminationReason.HANDED_OFF)
 
-    async def _fall_back(self, detail: str) -> None:
+    async def _fall_back(self, detail: str) -> NoReturn:
         """The agent cannot go on: the project's fall-back handoff, or a plain BYE where there is none."""
         wanted = self.route.project.fallback_handoff or "default"
         try:
@@ -310,7 +309,7 @@ class CallSession:
         destinations = self.agent.destinations if self.agent is not None else ()
         return plan_handoff(request, destinations, self.record.variables(self._conversation))
 
-    async def _give_away(self, plan: HandoffPlan, reason: TerminationReason, detail: str = "") -> None:
+    async def _give_away(self, plan: HandoffPlan, reason: TerminationReason, detail: str = "") -> NoReturn:
         """Commit, then send: in that order, whatever the method. What there was to say has been said."""
         self._move(CallEvent.HAND_OFF)
         await self._save_outcome(plan)

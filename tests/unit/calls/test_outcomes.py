@@ -34,8 +34,12 @@ def closed(call: str) -> ConversationClosed:
     )  # fmt: skip
 
 
-def ask(outcomes: Outcomes, wait_s: float = 60.0, **by: str) -> "asyncio.Task[HandoffLookup]":
-    return asyncio.create_task(outcomes.lookup("ws-1", "P-1", wait_s=wait_s, **by))
+def ask(
+    outcomes: Outcomes, *, conversation_id: str | None = None, shared_id: str | None = None
+) -> "asyncio.Task[HandoffLookup]":
+    return asyncio.create_task(
+        outcomes.lookup("ws-1", "P-1", conversation_id=conversation_id, shared_id=shared_id, wait_s=60.0)
+    )
 
 
 @pytest.mark.parametrize("by", [{"conversation_id": "c-1"}, {"shared_id": "s-1"}])

@@ -10,7 +10,7 @@ from tieline.model.call import Fault, TerminationReason
 from tieline.model.conversation import Conversation
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig, SipHeader
 from tieline.model.trunk import RefusalReason
-from tieline.sip.events import AckReceived
+from tieline.sip.events import AckReceived, ReinviteCancelled
 from tieline.testing.call_parts import ScriptedAgent, fail, reply
 from tieline.testing.calls import DNI, OFFER, PROJECT, RESOURCES, Switchboard, play_calls
 from tieline.testing.virtual_time import run_virtual, settle
@@ -135,7 +135,12 @@ def test_a_defect_in_the_agent_port_ends_the_call_cleanly(kind: RunKind) -> None
             await board.hear("Welcome.")
             board.press("1#")
 
-    board = play_calls(story, agent=ScriptedAgent(**{kind.value: explode}))
+    agent = ScriptedAgent(
+        start=explode if kind is RunKind.START else None,
+        turn=explode if kind is RunKind.TURN else None,
+        end=explode if kind is RunKind.END else None,
+    )
+    board = play_calls(story, agent=agent)
     expected = {RunKind.END: TerminationReason.AGENT_HUNG_UP}.get(kind, TerminationReason.INTERNAL_ERROR)
     assert board.observer.terminations[0].reason is expected
     assert only(board).closed is not None
@@ -334,3 +339,43 @@ def test_a_pool_that_cannot_be_reached_refuses_the_call(verb: str) -> None:
     board = play_calls(story)
     assert board.sip.rejections[0][0] == 500
     assert board.observer.terminations[0].reason is TerminationReason.INTERNAL_ERROR
+
+
+def test_a_turn_that_cannot_be_stored_after_the_caller_left_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def turn(run: Run) -> TurnResult:
+        await asyncio.sleep(1.0)
+        return reply(run, state={"handoff_to": "x"})
+
+    async def story(board: Switchboard) -> None:
+        leg = board.invite()
+        await board.hear("Welcome.")
+        board.press("1#")
+        await board.until("run turn")
+        board.store.broken.add("save_turn")
+        board.hang_up(leg)
+        await board.until("save_outcome")
+        board.store.broken.clear()
+
+    board = play_calls(story, agent=ScriptedAgent(turn=turn))
+    assert "the last turn was not stored" in capsys.readouterr().out
+    outcome = only(board).outcome
+    assert outcome is not None
+    assert outcome.data == {"handoff_to": "x"}
+
+
+def test_a_reservation_that_moved_on_does_not_stop_the_call(capsys: pytest.CaptureFixture[str]) -> None:
+    async def no(reservation_id: str, epoch: int, now: object, *, verified: bool) -> bool:
+        return False
+
+    async def story(board: Switchboard) -> None:
+        held = await board.reservations.reserve("PROJECT-1", attributes={})
+        board.store.claim = no  # type: ignore[method-assign]
+        leg = board.invite(held.number)
+        await board.hear("Welcome.")
+        board.registry.on_event(ReinviteCancelled(leg))
+        board.hang_up(leg)
+
+    play_calls(story)
+    assert "no longer this call's" in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """The call as it should be: greeting, keys, handoff or hang-up; what happens in which order."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
@@ -294,6 +296,7 @@ def test_an_answer_only_project_is_answered_and_held() -> None:
         offered = board.invite(body=OFFER)
         late = board.invite(body=b"")
         await board.until("answer", times=2)
+        await asyncio.sleep(1.0)
         board.info(offered, "1")
         board.reinvite(offered, OFFER)
         board.reinvite(offered, b"v=0\r\n")
