@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -64,7 +65,9 @@ class PoolMachine(RuleBasedStateMachine):
     def open_stores(self, late: LatePolicy, cooldowns: tuple[float, float]) -> None:
         path = self.folder / "tieline.db"
         if PoolMachine.template is None:
-            PoolMachine.template = Path(tempfile.mkdtemp(prefix="tieline-template-")) / "tieline.db"
+            folder = tempfile.mkdtemp(prefix="tieline-template-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            PoolMachine.template = Path(folder) / "tieline.db"
             migrate(PoolMachine.template)
         shutil.copy(PoolMachine.template, path)
         self.memory = MemoryStore()
