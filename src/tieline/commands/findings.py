@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 Level = Literal["ok", "advice", "fault", "skipped"]
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Finding:
     """One finding: `fault` keeps calls from working, `advice` may. `fix` says what to do about it."""
 
     check: str

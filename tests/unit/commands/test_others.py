@@ -1,0 +1,182 @@
+"""Help, exit statuses, settings, OpenAPI, doctor, migrate, chat."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.commands.conftest import Tieline
+from tieline.config import SETTINGS
+
+
+def test_help_and_version(tieline: Tieline) -> None:
+    assert tieline("--help").status == 0
+    assert tieline("--version").out.startswith("tieline ")
+    assert tieline("pool", "--help").status == 0
+
+
+def test_usage(tieline: Tieline) -> None:
+    ran = tieline("nonsense")
+    assert (ran.status, "No such command" in ran.err) == (2, True)
+    assert tieline("calls", "list", "-n", "0").status == 2
+
+
+def test_settings_faults_are_status_3(tieline: Tieline, tmp_path: Path) -> None:
+    (tmp_path / "tieline.toml").write_text("[http]\nprot = 1\n")
+    for words in (("serve",), ("keys", "list"), ("settings",), ("openapi",)):
+        ran = tieline(*words)
+        assert ran.status == 3
+        assert "did you mean http.port?" in ran.err
+    assert tieline("serve", "--config", "none.toml").status == 3
+
+
+def test_a_database_that_is_none(tieline: Tieline, tmp_path: Path) -> None:
+    (tmp_path / "tieline.db").write_bytes(b"this is no database" * 100)
+    ran = tieline("keys", "list")
+    assert ran.status == 3
+    assert len(ran.err.splitlines()) <= 2
+
+
+def test_settings(tieline: Tieline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIELINE_HTTP_PORT", "1234")
+    rows = {row["setting"]: row for row in tieline("settings", "--json").json}
+    assert rows.keys() == {row.key for row in SETTINGS}
+    assert (rows["http.port"]["value"], rows["http.port"]["default"]) == (1234, 8080)
+    assert "http.port" in tieline("settings", "--defaults").out
+
+
+def test_openapi(tieline: Tieline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIELINE_SERVER_PUBLIC_URL", "https://tieline.example")
+    assert tieline("openapi").json["servers"] == [{"url": "https://tieline.example"}]
+
+
+def test_migrate(tieline: Tieline, tmp_path: Path) -> None:
+    assert "has schema" in tieline("migrate").out
+    assert (tmp_path / "tieline.db").exists()
+
+
+LOCAL = """\
+[http]
+port = 0
+[sip]
+udp_host = "127.0.0.1"
+udp_port = 0
+tcp_host = "127.0.0.1"
+tcp_port = 0
+[rtp]
+bind_host = "127.0.0.1"
+port_first = 12000
+port_last = 12999
+"""
+
+
+def findings(tieline: Tieline, tmp_path: Path, more: str = "") -> dict[str, list[tuple[str, str]]]:
+    (tmp_path / "tieline.toml").write_text(more or LOCAL)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in tieline("doctor", "--json").json["findings"]:
+        found.setdefault(one["check"], []).append((one["level"], one["message"]))
+    return found
+
+
+def test_doctor_finds_nothing_wrong(applied: Tieline, tmp_path: Path) -> None:
+    found = findings(applied, tmp_path)
+    assert [level for rows in found.values() for level, _ in rows if level == "fault"] == []
+    assert found["voice"][0][1].startswith("speaks en-us")
+    assert ("ok", "project desk: answers only") in found["resources"]
+    assert applied("doctor").status == 0
+
+
+def test_doctor_names_faults(tieline: Tieline, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        config = (
+            f'[http]\nport = {port}\n[sip]\nudp_host = "192.0.2.55"\nudp_port = 5060\ntcp_host = ""\n'
+            '[rtp]\nadvertised_host = "0.0.0.0"\nport_first = 40000\nport_last = 40999\n'
+            '[store]\npath = "none/tieline.db"\n[voice]\nlanguage = "xx-nowhere"\n'
+        )
+        found = findings(tieline, tmp_path, config)
+    said = {(check, level) for check, rows in found.items() for level, _ in rows}
+    assert ("ports", "fault") in said
+    assert ("addresses", "fault") in said
+    assert ("database", "fault") in said
+    assert ("voice", "fault") in said
+    assert any("no address to send to" in message for _, message in found["addresses"])
+    assert any("is not an address of this machine" in message for _, message in found["addresses"])
+    assert tieline("doctor").status == 1
+
+
+def test_doctor_on_bad_settings(tieline: Tieline, tmp_path: Path) -> None:
+    found = findings(tieline, tmp_path, "[http]\nprot = 1\nport = -1\n")
+    assert [level for level, _ in found["settings"]] == ["fault", "fault"]
+    assert found.keys() == {"settings"}
+
+
+def test_doctor_on_unresolvable_and_wide_open(tieline: Tieline, tmp_path: Path) -> None:
+    config = '[http]\nhost = "0.0.0.0"\nport = 0\n[sip]\nadvertised_host = "no.such.host.invalid"\n'
+    found = findings(tieline, tmp_path, config)
+    assert any("cannot be resolved" in message for _, message in found["addresses"])
+    assert any("without TLS" in message for _, message in found["addresses"])
+    assert found["resources"] == [("advice", "nothing is configured yet")]
+
+
+def test_doctor_on_resources(applied: Tieline, tmp_path: Path) -> None:
+    functions = tmp_path / "agent" / "functions"
+    functions.mkdir(parents=True)
+    (functions / "start_function.py").write_text("def start_function(conv):\n    pass\n")
+    (tmp_path / "p.yaml").write_text(
+        "accounts: [{slug: a}]\nprojects: [{slug: one, path: agent}]\npools: [{name: e, project: one, numbers: []}]\n"
+    )
+    assert applied("apply", "-f", "p.yaml", "--prune").status == 0
+    found = findings(applied, tmp_path)
+    messages = [message for _, message in found["resources"]]
+    assert any("no trunk" in message for message in messages)
+    assert any("no API key" in message for message in messages)
+    assert any(message.startswith("project one: loads") for message in messages)
+    assert any("has no numbers" in message for message in messages)
+    (functions / "start_function.py").write_text("def\n")
+    assert any("start_function.py" in message for _, message in findings(applied, tmp_path)["resources"])
+    (functions / "start_function.py").unlink()
+    functions.rmdir()
+    (tmp_path / "agent").rmdir()
+    assert any("is gone" in message for _, message in findings(applied, tmp_path)["resources"])
+
+
+def test_chat(tieline: Tieline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = tmp_path / "agent" / "functions"
+    functions.mkdir(parents=True)
+    (functions / "start_function.py").write_text(
+        "def start_function(conv):\n    return {'utterance': 'Hello ' + conv.integration_attributes['name']}\n"
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO("/hangup\n"))
+    ran = tieline("chat", "agent", "--attributes", '{"name": "Ada"}')
+    assert (ran.status, "Hello Ada" in ran.out) == (0, True)
+    assert tieline("chat", "agent", "-a", "[1]").status == 2
+    assert tieline("chat", "agent", "-a", "{").status == 2
+
+
+def test_chat_by_slug(applied: Tieline) -> None:
+    assert applied("chat", "desk").err == "tieline: desk has no agent to talk to\n"
+    assert applied("chat", "none").status == 1
+
+
+def test_help_is_quick_because_imports_are_late() -> None:
+    code = (
+        "import sys, tieline.cli; heavy = {'fastapi', 'uvicorn', 'sqlalchemy', 'phonenumbers', 'prometheus_client',"
+        " 'ruamel.yaml', 'structlog'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+def test_python_m_tieline() -> None:
+    ran = subprocess.run([sys.executable, "-m", "tieline", "pool", "plan", "--rate", "1", "--json"],
+                         capture_output=True, text=True, check=True)  # fmt: skip
+    assert json.loads(ran.stdout)["rate"] == 1
