@@ -17,45 +17,34 @@ from tieline.sip.tables import (
 )
 from tools.gen_docs import page
 
-_Row = tuple[str, str, str, str]
-_MACHINES: tuple[tuple[str, Table, str], ...] = (
-    (
-        "INVITE, client",
-        INVITE_CLIENT,
-        (
-            "An INVITE of ours. On UDP it is repeated at 0.5, 1, 2, ... seconds until anything comes (timer A) and given "
-            "up after 32 s (timer B). After a 2xx the transaction stays for 32 s to recognise further ones (timer M), which "
-            "come from repetitions and from forks; after a refusal it repeats its ACK for 32 s (timer D). 'Give up' is "
-            "the end of the wait after a CANCEL."
-        ),
-    ),
-    (
-        "INVITE, server",
-        INVITE_SERVER,
-        (
-            "An INVITE to us. Repetitions get the last response again. A refusal is repeated until its ACK (timer G), at "
-            "most for 32 s (timer H). A 2xx is repeated by the call itself, not by the transaction, which stays for 32 s "
-            "to absorb repetitions of the INVITE (timer L)."
-        ),
-    ),
-    (
-        "Other requests, client",
-        NON_INVITE_CLIENT,
-        (
-            "BYE, CANCEL, INFO and OPTIONS of ours: repeated at 0.5, 1, 2, 4, 4, ... seconds on UDP (timer E), given up "
-            "after 32 s (timer F)."
-        ),
-    ),
-    (
-        "Other requests, server",
-        NON_INVITE_SERVER,
-        (
-            "BYE, CANCEL, INFO and OPTIONS to us are answered at once, so the Proceeding state of RFC 3261 figure 8 is not "
-            "there. On UDP the answer is kept for 32 s for repetitions (timer J). Refusals of other requests are stateless "
-            "(section 8.2.7): a repetition is refused again, with the same tag."
-        ),
-    ),
-)
+_PROSE = {
+    "INVITE, client": """
+        An INVITE of ours. On UDP it is repeated at 0.5, 1, 2, ... seconds until anything comes (timer A) and given up
+        after 32 s (timer B). After a 2xx the transaction stays for 32 s to recognise further ones (timer M), which
+        come from repetitions and from forks; after a refusal it repeats its ACK for 32 s (timer D). 'Give up' is
+        the end of the wait after a CANCEL.
+    """,
+    "INVITE, server": """
+        An INVITE to us. Repetitions get the last response again. A refusal is repeated until its ACK (timer G), at
+        most for 32 s (timer H). A 2xx is repeated by the call itself, not by the transaction, which stays for 32 s
+        to absorb repetitions of the INVITE (timer L).
+    """,
+    "Other requests, client": """
+        BYE, CANCEL, INFO and OPTIONS of ours: repeated at 0.5, 1, 2, 4, 4, ... seconds on UDP (timer E), given up
+        after 32 s (timer F).
+    """,
+    "Other requests, server": """
+        BYE, CANCEL, INFO and OPTIONS to us are answered at once, so the Proceeding state of RFC 3261 figure 8 is
+        not there. On UDP the answer is kept for 32 s for repetitions (timer J). Refusals of other requests are
+        stateless (section 8.2.7): a repetition is refused again, with the same tag.
+    """,
+}
+_TABLES: dict[str, Table] = {
+    "INVITE, client": INVITE_CLIENT,
+    "INVITE, server": INVITE_SERVER,
+    "Other requests, client": NON_INVITE_CLIENT,
+    "Other requests, server": NON_INVITE_SERVER,
+}
 
 
 def _identifier(state: StrEnum) -> str:
@@ -79,7 +68,8 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _machine(title: str, table: Table, prose: str) -> str:
+def _machine(title: str) -> str:
+    table, prose = _TABLES[title], " ".join(_PROSE[title].split())
     steps = [
         (before, given, after, actions)
         for before, rows in table.items()
@@ -117,7 +107,7 @@ def _leg() -> str:
 @page("reference/sip-states.md")
 def sip_states() -> str:
     """The whole page."""
-    machines = "\n\n".join(_machine(*machine) for machine in _MACHINES)
+    machines = "\n\n".join(_machine(title) for title in _TABLES)
     return f"""# SIP state machines
 
 The stack runs on these tables; this page is written from them. What a transaction's state has no row for is ignored:
