@@ -79,7 +79,9 @@ class Server:
         self.admission = Admission(settings.server.max_calls)
         self.media = MediaLink(_media_settings(settings))
         self.voice = OfflineVoice(language=settings.voice.language, variant=settings.voice.name)
-        self.prompts = Prompts(self.voice, self.media)
+        self.prompts = Prompts(
+            self.voice, self.media, count=lambda source: self.metrics.inc("tieline_prompts_total", source)
+        )
         self.agents = Agents(functools.partial(_make_agent, _agent_settings(settings)))
         self.directory = Directory.empty()
         self.reservations = Reservations(
@@ -227,7 +229,8 @@ class Server:
     async def _load_resources(self) -> None:
         """Take the resources as they are now. Calls that are up keep the route that they have."""
         version = await self.store.resources_version()
-        directory = Directory(await self.store.resources(), version)
+        lingering = await self.store.lingering_pools(self.clock.utc())
+        directory = Directory(await self.store.resources(), version, lingering)
         for project in directory.projects():
             self._load_recordings(project)
         await self.agents.sync(directory)
@@ -265,6 +268,8 @@ class Server:
         self.metrics.set("tieline_clock_offset_seconds", self.clock.wall_offset_s())
         counters = self.endpoint.stack.counters
         take = self._feed.take
+        take(self.store.commits, "tieline_store_commits_total")
+        take(self.store.writes, "tieline_store_writes_total")
         received = counters.requests_received + counters.responses_received
         take(received, "tieline_sip_messages_total", "in")
         take(counters.messages_sent, "tieline_sip_messages_total", "out")

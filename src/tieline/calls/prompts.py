@@ -20,7 +20,7 @@ import os
 import re
 import unicodedata
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -140,7 +140,10 @@ def _cut(sentence: str) -> list[str]:
 
 
 class Prompts:
-    """The prompts of all projects. Requests for a text that is being spoken wait for it instead of repeating it."""
+    """The prompts of all projects. Requests for a text that is being spoken wait for it instead of repeating it.
+
+    `count` is told where each prompt came from: `recording`, `cache`, `voice`, or `failed` when it came from nowhere.
+    """
 
     def __init__(
         self,
@@ -149,11 +152,13 @@ class Prompts:
         *,
         cache_folder: Path | None = None,
         memory_bytes: int = MEMORY_BYTES,
+        count: Callable[[str], None] = lambda source: None,
     ) -> None:
         self._voice = voice
         self._store = store
         self._folder = cache_folder
         self._memory_bytes = memory_bytes
+        self._count = count
         self._recordings: dict[str, Recordings] = {}
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._held = 0
@@ -181,6 +186,7 @@ class Prompts:
         pcmu = recordings.find(text, language) if recordings is not None else None
         if pcmu is None:
             return None
+        self._count("recording")
         clip_id = "recording-" + hashlib.sha256(pcmu).hexdigest()[:32]
         self._hold(clip_id, pcmu)
         return clip_id
@@ -190,6 +196,7 @@ class Prompts:
         clip_id = "spoken-" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
         if clip_id in self._sizes:
             self._sizes.move_to_end(clip_id)
+            self._count("cache")
             return clip_id
         task = self._under_way.get(clip_id)
         if task is None:
@@ -201,6 +208,8 @@ class Prompts:
     def _note_done(self, clip_id: str, task: asyncio.Task[str]) -> None:
         """The error of a task that nobody waits for any more is looked at here, so that none goes unseen."""
         self._under_way.pop(clip_id, None)
+        failed = task.cancelled() or task.exception() is not None
+        self._count("failed" if failed else "voice")
         if not task.cancelled() and task.exception() is not None:
             _log.warning("a prompt could not be spoken", extra={"clip_id": clip_id})
 

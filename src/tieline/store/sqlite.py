@@ -33,6 +33,16 @@ class SqliteStore(SqliteReservations, SqliteConversations, SqliteResources):
         self._data_version = -1
         self._changes = 0
 
+    @property
+    def commits(self) -> int:
+        """Transactions committed since the store was opened."""
+        return self._writer.commits
+
+    @property
+    def writes(self) -> int:
+        """Writes that those transactions carried."""
+        return self._writer.writes
+
     async def open(self, now: datetime) -> None:
         """Connect; an empty database is given its schema. Raises `SchemaTooNew` or `ConfigurationError`."""
         boot = read_boot()

@@ -60,7 +60,7 @@ class _Write:
 
 
 class Writer:
-    """Owns the writing connection and its thread."""
+    """Owns the writing connection and its thread. `commits` and `writes` count what was made durable."""
 
     def __init__(self, connection: sqlite3.Connection, policy: GroupPolicy) -> None:
         self._connection = connection
@@ -68,6 +68,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[list[_Write] | None] = SimpleQueue()
         self._arrived: list[_Write] = []
+        self.commits = 0
+        self.writes = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="tieline-store-writer", daemon=True)
         self._thread.start()
@@ -140,6 +142,8 @@ class Writer:
             results = self._run_group(connection, group)
             self._policy.finish(connection)
             connection.execute("COMMIT")
+            self.commits += 1
+            self.writes += len(group)
         except Exception as error:
             self._policy.failed()
             with contextlib.suppress(sqlite3.Error):

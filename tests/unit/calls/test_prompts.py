@@ -137,6 +137,17 @@ async def test_a_failure_is_told_and_not_kept(voice: CountingVoice, shelf: Shelf
     assert shelf.clips == {}
 
 
+async def test_prompts_are_counted_by_where_they_came_from(voice: CountingVoice, shelf: Shelf) -> None:
+    sources: list[str] = []
+    prompts = Prompts(voice, shelf, count=sources.append)
+    prompts.add_project("p", Recordings({("Hello.", ""): b"recorded"}))
+    await prompts.clips("p", "Hello.")
+    await prompts.clips("p", "One. One.")
+    with pytest.raises(VoiceFailed):
+        await prompts.clips("p", "An unspeakable word.")
+    assert sources == ["recording", "voice", "cache", "failed"]
+
+
 async def test_the_least_recently_used_clip_goes_first(voice: CountingVoice, shelf: Shelf) -> None:
     prompts = Prompts(voice, shelf, memory_bytes=12)
     await prompts.clips("p", "Aaaa.")
