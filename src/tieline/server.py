@@ -255,8 +255,10 @@ class Server:
         """Notice what another process has applied, and keep the gauges fresh."""
         while True:
             await asyncio.sleep(WATCH_S)
+            ready = await self._check_store() is None
+            self.metrics.set("tieline_store_ready", float(ready))
             try:
-                if await self.store.resources_version() != self.directory.version:
+                if ready and await self.store.resources_version() != self.directory.version:
                     await self._load_resources()
             except TielineError as error:
                 self._log.error("resources not loaded", detail=error.message)
