@@ -92,14 +92,15 @@ class Switchboard:
         self,
         *,
         agent: ScriptedAgent | None = None,
+        sip: ScriptedSip | None = None,
         resources: Resources = RESOURCES,
         settings: CallSettings | None = None,
         max_calls: int = 10,
     ) -> None:
-        self.journal = Journal()
+        self.journal = sip.journal if sip is not None else Journal()
         self.agent = agent or ScriptedAgent()
         self.agent.journal = self.journal
-        self.sip = ScriptedSip(self.journal)
+        self.sip = sip or ScriptedSip(self.journal)
         self.media = ScriptedMedia(self.journal)
         self.prompts = ScriptedPrompts()
         self.clock = LoopClock()

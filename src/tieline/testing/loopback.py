@@ -159,6 +159,10 @@ class Loopback:
                 times.append(deadline)
         return min(times, default=None)
 
+    def next_due(self) -> float | None:
+        """When something is to happen next, in virtual time; None when nothing is."""
+        return self._next_time()
+
     def _deliver(self) -> None:
         while self._packets and self._packets[0].at <= self.now:
             packet = heapq.heappop(self._packets)
