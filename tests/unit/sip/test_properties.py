@@ -213,3 +213,27 @@ def test_the_same_seed_gives_the_same_messages() -> None:
         network.run_for(60)
         runs.append([endpoint.sent for endpoint in owners.sides])
     assert runs[0] == runs[1]
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_no_message_raises_out_of_the_stack(data: st.DataObject) -> None:
+    """Real messages of a call, damaged and replayed in any order, at both kinds of peer."""
+    network = Loopback()
+    owners = Owners(network, Transport.UDP)
+    owners.call(0, OFFER)
+    network.run_for(0.1)
+    for action in ("ring", "answer", "info", "reinvite", "bye")[: data.draw(st.integers(0, 5))]:
+        owners.act(1, 0, action)
+        network.run_for(0.1)
+    sent = [message for endpoint in owners.sides for message in endpoint.sent]
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged = bytearray(data.draw(st.sampled_from(sent)))
+        for _ in range(data.draw(st.integers(0, 3))):
+            at = data.draw(st.integers(0, len(damaged) - 1))
+            damaged[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+        endpoint = owners.sides[data.draw(st.integers(0, 1))]
+        endpoint.stack.receive(bytes(damaged), Flow(Transport.UDP, ("192.0.2.3", 5060)), network.now)
+        network.run_for(0.1)
+    owners.finish()
+    assert all(endpoint.stack.is_idle() for endpoint in owners.sides)
