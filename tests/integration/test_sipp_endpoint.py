@@ -69,7 +69,8 @@ async def sipp(owner: Owner, mode: str, scenario: list[str], calls: int, number:
     assert address is not None
     process = await asyncio.create_subprocess_exec(
         "sipp", f"{HOST}:{address[1]}", "-i", HOST, "-t", mode, *scenario, "-m", str(calls), "-r", "50", "-s", number,
-        "-nostdin", "-max_socket", "1000", "-timeout", "30", "-timeout_error", "-recv_timeout", "10000", "-max_retrans", "2",
+        "-nostdin", "-max_socket", "1000", "-timeout", "30", "-timeout_error", "-recv_timeout", "10000",
+        "-max_retrans", "2",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()
