@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections import deque
 from contextlib import suppress
+from time import monotonic
 from types import FrameType
 from typing import NoReturn
 
@@ -27,6 +28,8 @@ from tieline.agent.wire import Inbox, encode
 
 MAX_FDS = 8
 READ_SIZE = 64 * 1024
+LEAVE_S = 0.2
+"""How long runners may take to leave by themselves once the server has closed its end."""
 
 
 class Host:
@@ -51,15 +54,19 @@ class Host:
         poller = select.poll()
         poller.register(self._control, select.POLLIN)
         poller.register(self._wake_in, select.POLLIN)
-        while True:
+        serving = True
+        while serving:
             for fd, _event in poller.poll():
                 if fd == self._wake_in:
-                    with suppress(BlockingIOError):
-                        os.read(self._wake_in, 4096)
                     self._reap()
-                elif not self._receive():
-                    self._end_runners()
-                    return
+                else:
+                    serving = self._receive()
+        poller.unregister(self._control)
+        deadline = monotonic() + LEAVE_S
+        while self._runners and (left := deadline - monotonic()) > 0:
+            if poller.poll(left * 1000):
+                self._reap()
+        self._end_runners()
 
     def _receive(self) -> bool:
         data, fds, _flags, _address = socket.recv_fds(
@@ -100,10 +107,9 @@ class Host:
         os.close(fd)
         self._runners[pid] = fork.runner_id
         handle = os.pidfd_open(pid)
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             socket.send_fds(self._control, [encode(Forked(runner_id=fork.runner_id, pid=pid))], [handle])
-        finally:
-            os.close(handle)
+        os.close(handle)
 
     def _become_runner(self, fd: int) -> NoReturn:
         try:
@@ -127,6 +133,8 @@ class Host:
 
         The group is killed while the dead runner still holds its id, so that it cannot be another's by now.
         """
+        with suppress(BlockingIOError):
+            os.read(self._wake_in, 4096)
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -152,7 +160,8 @@ class Host:
                 os.killpg(pid, signal.SIGKILL)
 
     def _send(self, message: Importing | Loaded | Forked | Exited) -> None:
-        self._control.sendall(encode(message))
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._control.sendall(encode(message))
 
 
 def _on_child(_signum: int, _frame: FrameType | None) -> None:
@@ -182,7 +191,7 @@ def main(arguments: list[str]) -> int:
     held = hold(int(arguments[1]))
     try:
         Host(control, int(arguments[1])).serve()
-    except (BrokenPipeError, ConnectionResetError):
+    except ConnectionResetError:
         return EXIT_LOST
     finally:
         os.close(held)

@@ -106,19 +106,21 @@ class RunnerLink:
         self._fail(FailureKind.EXITED, describe_exit(code, signal_number))
         self.close()
 
-    def close(self) -> None:
-        """End the process. A run under way fails."""
+    def close(self, *, kill: bool = False) -> None:
+        """End the process: an idle one by closing its socket, others by force. A run under way fails."""
         if self.closed:
             return
         self.closed = True
         if self._future is not None:
+            kill = True
             self._fail(FailureKind.EXITED, "its process was ended.")
         self._loop.remove_reader(self._link)
         self._loop.remove_writer(self._link)
         self._link.close()
         self.far_end.close()
         if self._pidfd is not None:
-            _kill(self._pidfd)
+            if kill:
+                _kill(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = None
         self._on_closed(self)
@@ -149,7 +151,7 @@ class RunnerLink:
             return False
         except (OSError, BadFrame):
             self._fail(FailureKind.EXITED, "its process sent something unreadable.")
-            self.close()
+            self.close(kill=True)
             return False
         if not data:
             self._lose()
@@ -231,7 +233,7 @@ class RunnerLink:
 
     def _give_up(self) -> None:
         self._fail(FailureKind.EXITED, "its process closed its connection.")
-        self.close()
+        self.close(kill=True)
 
 
 def describe_exit(code: int | None, signal_number: int | None) -> str:

@@ -16,8 +16,9 @@ import pytest
 
 from tieline.agent.messages import FailureKind, Run, RunKind, TurnResult
 from tieline.agent.pool import AgentPool
+from tieline.agent.ports import AgentPort
 from tieline.agent.project import check_project_async
-from tieline.agent.settings import AgentSettings
+from tieline.agent.settings import KEPT_ENVIRONMENT, AgentSettings
 from tieline.agent.spec import Level
 from tieline.testing.agents import make_snapshot, write_project
 
@@ -106,7 +107,13 @@ STEPS = {
 }
 START = "import time\ndef start_function(conv):\n    time.sleep(60)\n"
 SETTINGS = AgentSettings(
-    function_limit_s=1.0, start_limit_s=0.3, grace_s=0.2, memory_mb=64, runners_max=4, restart_delay_s=0.05
+    kept_environment=(*KEPT_ENVIRONMENT, "COVERAGE_PROCESS_CONFIG"),
+    function_limit_s=1.0,
+    start_limit_s=0.3,
+    grace_s=0.2,
+    memory_mb=64,
+    runners_max=4,
+    restart_delay_s=0.05,
 )
 
 Failure = tuple[FailureKind, str]
@@ -121,7 +128,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def pool(project: Path) -> AsyncIterator[AgentPool]:
     pool = AgentPool(project, SETTINGS)
-    assert (await pool.start()).ok
+    port: AgentPort = pool
+    assert (await port.start()).ok
+    assert pool.ready
     yield pool
     await pool.close()
 

@@ -10,6 +10,7 @@ import pytest
 
 from tieline.agent.memory import InMemoryAgent
 from tieline.agent.messages import Run, RunKind
+from tieline.agent.ports import AgentPort
 from tieline.model.handoff import HandoffRequest
 from tieline.testing.agents import AgentTalk, make_snapshot
 
@@ -105,7 +106,7 @@ def test_five9_speaks_the_projects_greeting() -> None:
 
 
 async def test_the_agent_in_memory_is_an_agent_port() -> None:
-    agent = InMemoryAgent(EXAMPLES / "front_desk")
+    agent: AgentPort = InMemoryAgent(EXAMPLES / "front_desk")
     run = Run(run_id=1, kind=RunKind.START, conversation=make_snapshot(sip_headers={"A": "b"}))
     assert (await agent.run(run)).failure is not None
     assert (await agent.start()).ok
