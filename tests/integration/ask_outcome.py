@@ -3,6 +3,7 @@
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 url, key, target = sys.argv[1:]
 try:
@@ -12,5 +13,4 @@ try:
         text = f"{answer.status} {answer.read().decode()}"
 except urllib.error.HTTPError as error:
     text = f"{error.code} {error.read().decode()}"
-with open(target, "w", encoding="utf-8") as out:
-    out.write(text)
+Path(target).write_text(text, encoding="utf-8")

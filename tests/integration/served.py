@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from tieline.demo.exchange import Exchange, exchange
 from tieline.demo.process import ServerProcess
+
+Found = TypeVar("Found")
 
 HOST = "127.0.0.1"
 STRANGER = "127.0.0.2"
@@ -191,13 +193,14 @@ def serving(
     assert "Traceback" not in log, log
 
 
-async def eventually(find: Callable[[], Any], within_s: float = SOON_S) -> Any:
+async def eventually(
+    find: Callable[[], Found | None] | Callable[[], Awaitable[Found | None]], within_s: float = SOON_S
+) -> Found:
     """What `find` (perhaps a coroutine function) gives once that is true; fails when it never is."""
     deadline = asyncio.get_running_loop().time() + within_s
     while True:
-        found = find()
-        if asyncio.iscoroutine(found):
-            found = await found
+        given = find()
+        found = await given if isinstance(given, Awaitable) else given
         if found:
             return found
         assert asyncio.get_running_loop().time() < deadline, "it did not come to pass in time"

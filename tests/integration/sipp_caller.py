@@ -23,6 +23,9 @@ a=rtpmap:{events} telephone-event/8000
 a=fmtp:{events} 0-15
 a={direction}
 """
+Steps = Sequence[str | list[str]]
+"""A scenario: steps, and runs of steps."""
+
 URI = "sip:[service]@[remote_ip]:[remote_port]"
 _DIALOG = """Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: <sip:+15557654321@[local_ip]:[local_port]>;tag=[pid]t[call_number]
@@ -41,8 +44,8 @@ def sdp(direction: str = "sendrecv", events: int = 101) -> str:
 
 
 def request(
-    method: str, cseq: int, *, uri: str = "[next_url]", to: str = "[last_To:]", headers: Sequence[str] = (), body: str = "",
-    kind: str = "application/sdp",
+    method: str, cseq: int, *, uri: str = "[next_url]", to: str = "[last_To:]", headers: Sequence[str] = (),
+    body: str = "", kind: str = "application/sdp",
 ) -> str:  # fmt: skip
     """The text of a request within the dialog, or of the first one."""
     head = _DIALOG.format(to=to, cseq=cseq, method=method) + "".join(f"{header}\n" for header in headers)
@@ -171,9 +174,7 @@ class Played:
 class Sipp:
     """One run of SIPp against a server's address."""
 
-    def __init__(
-        self, folder: Path, steps: Sequence[str | Sequence[str]], media_port: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path, steps: Steps, media_port: int | None = None) -> None:
         self._name = f"sipp{next(_numbers)}"
         self._folder = folder
         self._log = folder / f"{self._name}.messages"
@@ -225,7 +226,7 @@ class Sipp:
 
 
 async def play(
-    folder: Path, steps: Sequence[str | Sequence[str]], target: tuple[str, int], number: str, *, mode: str = "u1",
+    folder: Path, steps: Steps, target: tuple[str, int], number: str, *, mode: str = "u1",
     media_port: int | None = None, calls: int = 1, source: str = "127.0.0.1",
 ) -> Played:  # fmt: skip
     """Play a scenario to its end; fails unless every call went as written."""

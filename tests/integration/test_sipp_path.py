@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import uuid
@@ -28,8 +29,8 @@ def ask_at_bye(served: Served, shared_id: str, answer: Path) -> str:
 
 async def answer_in(path: Path) -> tuple[int, Any]:
     """What was answered there."""
-    await eventually(lambda: path.exists() and path.read_text())
-    status, _, body = path.read_text().partition(" ")
+    text = await eventually(lambda: path.read_text() if path.exists() else "")
+    status, _, body = text.partition(" ")
     return int(status), json.loads(body)
 
 
@@ -56,7 +57,7 @@ async def test_the_whole_path(
     reserved = await served.reserve(shared_id=shared_id, note={"tier": "gold"})
     found = tmp_path / "answer"
     early = offer == "early"
-    steps = [
+    steps: sipp.Steps = [
         sipp.invite(None if early else ""),
         sipp.answered(),
         sipp.ack(1, "" if early else sipp.sdp()),
@@ -101,7 +102,7 @@ async def test_keys_that_sipp_sends_itself(served: Served, ear: RtpEnd, tmp_path
     shared_id = f"case-{uuid.uuid4()}"
     reserved = await served.reserve(shared_id=shared_id)
     raw = may_send_raw()
-    steps = [
+    steps: sipp.Steps = [
         sipp.invite(sipp.sdp(events=96)),
         sipp.answered(),
         sipp.ack(),
@@ -116,7 +117,7 @@ async def test_keys_that_sipp_sends_itself(served: Served, ear: RtpEnd, tmp_path
 
 async def test_a_key_by_info(served: Served, ear: RtpEnd, tmp_path: Path) -> None:
     reserved = await served.reserve(shared_id="info")
-    steps = [
+    steps: sipp.Steps = [
         sipp.invite(),
         sipp.answered(),
         sipp.ack(),
@@ -134,7 +135,13 @@ async def test_keys_without_marker_and_with_two_ends_lost(
     served: Served, ear: RtpEnd, tmp_path: Path
 ) -> None:
     reserved = await served.reserve(shared_id="unmarked")
-    steps = [sipp.invite(), sipp.answered(), sipp.ack(), sipp.receive_request("BYE"), sipp.thank()]
+    steps: sipp.Steps = [
+        sipp.invite(),
+        sipp.answered(),
+        sipp.ack(),
+        sipp.receive_request("BYE"),
+        sipp.thank(),
+    ]
     async with asyncio.TaskGroup() as both:
         playing = both.create_task(
             sipp.play(tmp_path, steps, served.sip_udp, reserved["dni"], media_port=ear.port)
@@ -151,7 +158,7 @@ async def test_cancel_while_it_rings(served: Served, tmp_path: Path) -> None:
     refused = sipp.request("ACK", 1, uri=sipp.URI).replace(
         "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]", "[last_Via:]"
     )
-    steps = [
+    steps: sipp.Steps = [
         sipp.invite(),
         sipp.receive(100, optional=True),
         sipp.receive(180),
@@ -165,7 +172,13 @@ async def test_cancel_while_it_rings(served: Served, tmp_path: Path) -> None:
     assert call["termination"]["reason"] == "caller_cancelled"
     assert call["answered_at"] is None
     # The number is its reservation's again: the same caller may try once more and finds the same attributes.
-    steps = [sipp.invite(), sipp.answered(), sipp.ack(), sipp.send(sipp.request("BYE", 2)), sipp.receive(200)]
+    steps: sipp.Steps = [
+        sipp.invite(),
+        sipp.answered(),
+        sipp.ack(),
+        sipp.send(sipp.request("BYE", 2)),
+        sipp.receive(200),
+    ]
     played = await sipp.play(tmp_path, steps, served.sip_udp, reserved["dni"])
     again = await served.ended_call(played.messages[0].header("Call-ID"))
     assert again["reservation_id"] == reserved["reservation_id"]
@@ -174,7 +187,7 @@ async def test_cancel_while_it_rings(served: Served, tmp_path: Path) -> None:
 
 async def test_a_caller_that_gives_up_hears_of_its_outcome(served: Served, tmp_path: Path) -> None:
     reserved = await served.reserve(shared_id="hangs-up", note="left early")
-    steps = [
+    steps: sipp.Steps = [
         sipp.invite(),
         sipp.answered(),
         sipp.ack(),
@@ -194,7 +207,7 @@ async def test_a_caller_that_gives_up_hears_of_its_outcome(served: Served, tmp_p
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_hold_and_resume(served: Served, ear: RtpEnd, tmp_path: Path, transport: str) -> None:
     reserved = await served.reserve(shared_id=f"holds-{transport}")
-    steps = [
+    steps: sipp.Steps = [
         sipp.invite(),
         sipp.answered(),
         sipp.ack(),
@@ -239,7 +252,7 @@ DIRECTIONS = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
 def longest_gap(ear: RtpEnd) -> float:
     """The longest time without a packet, in seconds."""
     times = [packet.at for packet in ear.heard]
-    return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0)
+    return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -247,7 +260,7 @@ async def test_options(served: Served, tmp_path: Path, transport: str) -> None:
     ping = sipp.request(
         "OPTIONS", 1, uri="sip:[remote_ip]:[remote_port]", to="To: <sip:[remote_ip]:[remote_port]>"
     )
-    steps = [sipp.send(ping), sipp.receive(200)]
+    steps: sipp.Steps = [sipp.send(ping), sipp.receive(200)]
     played = await sipp.play(tmp_path, steps, served.sip(transport), "ping", mode=MODES[transport], calls=5)
     answers = played.responses(200, "OPTIONS")
     assert len(answers) == 5
@@ -258,7 +271,7 @@ async def test_routes_are_followed(served: Served, ear: RtpEnd, tmp_path: Path) 
     """The BYE goes to the first Route, through the proxies that recorded themselves, nearest first."""
     reserved = await served.reserve(shared_id="routed", act="leave")
     far, near = "<sip:10.9.9.9;lr>", "<sip:[local_ip]:[local_port];lr;id=near>"
-    steps = [
+    steps: sipp.Steps = [
         sipp.invite(headers=[f"Record-Route: {near}, {far}"]),
         sipp.answered(),
         sipp.ack(),
@@ -280,7 +293,13 @@ async def test_many_callers_at_once(served: Served, tmp_path: Path) -> None:
     reserved = await asyncio.gather(*(served.reserve(shared_id=f"many-{i}", act="leave") for i in range(40)))
     listed = tmp_path / "numbers.csv"
     listed.write_text("SEQUENTIAL\n" + "".join(f"{one['dni']};\n" for one in reserved))
-    steps = [sipp.invite(), sipp.answered(), sipp.ack(), sipp.receive_request("BYE"), sipp.thank()]
+    steps: sipp.Steps = [
+        sipp.invite(),
+        sipp.answered(),
+        sipp.ack(),
+        sipp.receive_request("BYE"),
+        sipp.thank(),
+    ]
     caller = sipp.Sipp(tmp_path, [step.replace("[service]", "[field0]") for step in flat(steps)])
     await caller.start(served.sip_udp, "unused", calls=40, more=["-inf", str(listed)])
     played = await caller.end()
@@ -297,5 +316,5 @@ async def test_many_callers_at_once(served: Served, tmp_path: Path) -> None:
         assert called[bye.header("Call-ID")] == f"INVITE sip:{numbers[bye.header('X-Shared-Id')]}"
 
 
-def flat(steps: list[str | list[str]]) -> list[str]:
+def flat(steps: sipp.Steps) -> list[str]:
     return [line for step in steps for line in ([step] if isinstance(step, str) else step)]
