@@ -317,14 +317,18 @@ class JournalStore(MemoryStore):
         self.journal = journal
         self.delays: dict[str, float] = {}
         self.broken: set[str] = set()
+        self.opened: set[str] = set()
+        self._writer = asyncio.Lock()
 
     async def _commit(self, verb: str) -> None:
-        delay_s = self.delays.get(verb, 0.0)
-        if delay_s:
-            await asyncio.sleep(delay_s)
-        if verb in self.broken:
-            raise OSError(f"{verb}: no space left on device")
-        self.journal.append(verb)
+        """Wait for the writer, who takes one after another as they came, and for the disk."""
+        async with self._writer:
+            delay_s = self.delays.get(verb, 0.0)
+            if delay_s:
+                await asyncio.sleep(delay_s)
+            if verb in self.broken:
+                raise OSError(f"{verb}: no space left on device")
+            self.journal.append(verb)
 
     async def bind(self, request: BindRequest, now: datetime) -> BindResult:
         """INVITE seen."""
@@ -344,6 +348,7 @@ class JournalStore(MemoryStore):
     async def open_conversation(self, opened: ConversationOpened) -> None:
         """The first write of a call."""
         await self._commit("open_conversation")
+        self.opened.add(opened.id)
         await super().open_conversation(opened)
 
     async def mark_answered(self, conversation_id: str, now: datetime) -> None:

@@ -209,15 +209,14 @@ class Switchboard:
     def leftovers(self) -> list[str]:
         """What is wrong after all calls are over: anything left behind, missing or done twice. Empty when all is well.
 
-        Holds for a store that is not broken: one outcome and one closing write a conversation, `end_function` once
-        for each `start_function`, no leg, port, call or waiter left.
+        Holds for a store that is not broken: one closing write and at most one outcome a conversation (the closing
+        write makes an empty one), `end_function` once for each `start_function`, no leg, port or call left.
         """
-        opened = self.journal.count("open_conversation")
-        wrong = [
-            f"{verb} {self.journal.count(verb)} times for {opened} conversations"
-            for verb in ("save_outcome", "close_conversation")
-            if self.journal.count(verb) != opened
-        ]
+        opened = len(self.store.opened)
+        outcomes, closes = self.journal.count("save_outcome"), self.journal.count("close_conversation")
+        wrong = []
+        if closes != opened or outcomes > opened:
+            wrong.append(f"{outcomes} outcomes and {closes} closing writes for {opened} conversations")
         starts, ends = self.journal.count("run start"), self.journal.count("run end")
         if starts != ends:
             wrong.append(f"{starts} start functions and {ends} end functions")
