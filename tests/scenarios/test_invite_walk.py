@@ -1,5 +1,7 @@
 """The INVITE walk: stack, registry, routing, bind, start function, claim, answer."""
 
+import asyncio
+
 from tieline.agent.messages import Run, TurnResult
 from tieline.testing.call_parts import ScriptedAgent, reply
 from tieline.testing.memory_server import MemoryServer
@@ -63,12 +65,15 @@ def test_each_refusal_is_typed_answered_and_on_record() -> None:
 
 
 def test_a_caller_who_cancels_gets_487_and_the_reservation_waits_for_the_next_attempt() -> None:
+    async def slow(run: Run) -> TurnResult:
+        await asyncio.sleep(1.0)
+        return start(run)
+
     async def story() -> None:
-        async with MemoryServer.open(ScriptedAgent(start=start)) as server:
+        async with MemoryServer.open(ScriptedAgent(start=slow)) as server:
             dni = (await server.reserve({"name": "Ada"})).json()["dni"]
-            server.board.store.delays["mark_answered"] = 1.0
             call = server.dial(dni)
-            await server.until("ran start")
+            await server.until("run start")
             server.cancel(call)
             await server.until("> 487 INVITE")
             await server.until("unbind")
