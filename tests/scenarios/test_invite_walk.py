@@ -1,11 +1,9 @@
 """The INVITE walk: stack, registry, routing, bind, start function, claim, answer."""
 
-import asyncio
-
 from tieline.agent.messages import Run, TurnResult
 from tieline.testing.call_parts import ScriptedAgent, reply
 from tieline.testing.memory_server import MemoryServer
-from tieline.testing.virtual_time import run_virtual
+from tieline.testing.virtual_time import elapse, run_virtual
 
 
 def start(run: Run) -> TurnResult:
@@ -66,7 +64,7 @@ def test_each_refusal_is_typed_answered_and_on_record() -> None:
 
 def test_a_caller_who_cancels_gets_487_and_the_reservation_waits_for_the_next_attempt() -> None:
     async def slow(run: Run) -> TurnResult:
-        await asyncio.sleep(1.0)
+        await elapse(1.0)
         return start(run)
 
     async def story() -> None:

@@ -1,6 +1,5 @@
 """What goes wrong between a reservation and its call, as it looks on the wire."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from tieline.model.reservation import BindVerdict
 from tieline.testing.call_parts import ScriptedAgent, reply
 from tieline.testing.calls import OFFER, RESOURCES
 from tieline.testing.memory_server import HOST, MemoryServer
-from tieline.testing.virtual_time import run_virtual
+from tieline.testing.virtual_time import elapse, run_virtual
 
 
 def start(run: Run) -> TurnResult:
@@ -71,7 +70,7 @@ def test_a_retransmitted_invite_is_the_same_call() -> None:
         invite = wire_invite(await reserve(server))
         for _ in range(3):
             server.send(invite)
-            await asyncio.sleep(0.1)
+            await elapse(0.1)
 
     server = play(story)
     assert attributes(server) == [{"name": "Ada"}]
@@ -131,7 +130,7 @@ def test_of_two_live_calls_on_one_reservation_the_second_is_a_plain_call() -> No
 def test_a_late_call_is_rescued_until_the_number_is_reserved_again() -> None:
     async def story(server: MemoryServer) -> None:
         dni = await reserve(server, ttl_s=5)
-        await asyncio.sleep(40)
+        await elapse(40)
         server.dial(dni)
         await server.until("> 200 INVITE")
 
@@ -145,7 +144,7 @@ def test_a_late_call_is_rescued_until_the_number_is_reserved_again() -> None:
 def test_a_late_call_never_gets_the_next_callers_attributes() -> None:
     async def story(server: MemoryServer) -> None:
         old = await reserve(server, ttl_s=5, expected_caller="+15557654321")
-        await asyncio.sleep(5 + 60 + 1)
+        await elapse(5 + 60 + 1)
         await server.reserve({"name": "Bob"}, expected_caller="+15550009999")
         again = (await server.reserve({"name": "Bob"}, expected_caller="+15550009999")).json()["dni"]
         assert again == old
@@ -200,7 +199,7 @@ def test_of_delete_and_invite_exactly_one_wins() -> None:
             server.board.media.open_after_s = 0.5  # the INVITE is on its way to the bind
             path = f"/v1/conversations/dni-reservation/{body['reservation_id']}"
             server.send(wire_invite(body["dni"]))
-            await asyncio.sleep(delete_delay_s)
+            await elapse(delete_delay_s)
             answers.append((await server.client.delete(path)).status_code)
             await server.until("> 200 INVITE")
 

@@ -7,7 +7,7 @@ from tieline.model.reservation import Reservation, ReservationState, ReserveRequ
 from tieline.testing.call_parts import JournalStore, ScriptedAgent
 from tieline.testing.calls import DNI
 from tieline.testing.memory_server import MemoryServer
-from tieline.testing.virtual_time import run_virtual
+from tieline.testing.virtual_time import elapse, run_virtual
 
 
 def test_the_reply_leaves_after_the_commit_and_carries_the_number() -> None:
@@ -17,14 +17,14 @@ def test_the_reply_leaves_after_the_commit_and_carries_the_number() -> None:
             plain = store.reserve
 
             async def slow(request: ReserveRequest, pool: str, now: datetime) -> Reservation:
-                await asyncio.sleep(2.0)
+                await elapse(2.0)
                 server.journal.append("reserve")
                 return await JournalStore.reserve(store, request, pool, now)
 
             assert plain is not None
             store.reserve = slow  # type: ignore[method-assign]
             asking = asyncio.create_task(server.reserve({"shared_id": "s-1"}))
-            await asyncio.sleep(1.9)
+            await elapse(1.9)
             assert not asking.done()
             answer = await asking
             assert server.journal == ["reserve"]
@@ -47,7 +47,7 @@ def test_a_full_pool_is_the_answer_that_clients_route_on() -> None:
             assert full.status_code == 404
             assert full.json()["message"] == "no available route found"
             assert int(full.headers["Retry-After"]) > 0
-            await asyncio.sleep(121)  # lease and quarantine are over
+            await elapse(121)  # lease and quarantine are over
             assert (await server.reserve({})).status_code == 200
 
     run_virtual(story())

@@ -71,6 +71,13 @@ def run_virtual(
         return runner.run(story)
 
 
+async def elapse(seconds: float) -> None:
+    """Let virtual time pass. Raises `RuntimeError` in a loop where that would be a real wait."""
+    if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        raise RuntimeError("time passes by itself here; use `run_virtual`")
+    await asyncio.sleep(seconds)
+
+
 async def settle() -> None:
     """Let everything happen that needs no time to pass."""
-    await asyncio.sleep(1e-6)
+    await elapse(1e-6)

@@ -12,7 +12,7 @@ from tieline.errors import Unavailable
 from tieline.model.handoff import Destination
 from tieline.model.project import Project
 from tieline.model.resources import Resources
-from tieline.testing.virtual_time import run_virtual, settle
+from tieline.testing.virtual_time import elapse, run_virtual, settle
 
 ONE = Project(id="P-1", slug="one", account="ws-1", path="/one")
 TWO = Project(id="P-2", slug="two", account="ws-1", path="/two")
@@ -30,7 +30,7 @@ class Toy:
         self._fault = fault
 
     async def start(self) -> LoadReport:
-        await asyncio.sleep(0.1)
+        await elapse(0.1)
         self._done.append(f"start {self.name}")
         if self._fault == "raises":
             raise Unavailable("no process")

@@ -7,7 +7,7 @@ import pytest
 from tieline.agent.messages import DtmfListen
 from tieline.calls.listening import KeypadListener
 from tieline.media.keypad import MAX_DIGITS, Completion
-from tieline.testing.virtual_time import run_virtual
+from tieline.testing.virtual_time import elapse, run_virtual
 
 
 def collect(
@@ -25,7 +25,7 @@ def collect(
             loop.call_at(at, listener.press, digit)
         completed = await listener.collect(settings)
         done_at = loop.time()
-        await asyncio.sleep(100)
+        await elapse(100)
         return completed.digits, completed.why, round(done_at, 6)
 
     return run_virtual(story())
@@ -91,7 +91,7 @@ def test_a_cancelled_input_leaves_no_timer() -> None:
         loop = asyncio.get_running_loop()
         listener = KeypadListener(loop)
         waiting = asyncio.create_task(listener.collect(FOUR))
-        await asyncio.sleep(1)
+        await elapse(1)
         listener.press("1")
         assert listener.pressed
         waiting.cancel()

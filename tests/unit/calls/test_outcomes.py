@@ -10,7 +10,7 @@ from tieline.model.call import Termination, TerminationReason
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, OutcomeStatus
 from tieline.store.base import HandoffLookup
 from tieline.testing.call_parts import Journal, JournalStore
-from tieline.testing.virtual_time import EPOCH, run_virtual, settle
+from tieline.testing.virtual_time import EPOCH, elapse, run_virtual, settle
 
 
 def opened(call: str, shared_id: str | None = None) -> ConversationOpened:
@@ -52,7 +52,7 @@ def test_who_waits_is_woken_by_the_commit_and_not_before(by: dict[str, str]) -> 
         waiting = ask(outcomes, **by)
         await settle()
         saving = asyncio.create_task(outcomes.save(outcome("c-1", "s-1")))
-        await asyncio.sleep(0.2)
+        await elapse(0.2)
         assert not waiting.done()
         found = await waiting
         assert asyncio.get_running_loop().time() == pytest.approx(0.25, abs=0.01)
@@ -72,7 +72,7 @@ def test_an_outcome_that_another_server_saved_is_found_within_a_second() -> None
         outcomes = Outcomes(store)
         await store.open_conversation(opened("c-1"))
         waiting = ask(outcomes, conversation_id="c-1")
-        await asyncio.sleep(5.5)
+        await elapse(5.5)
         await store.save_outcome(outcome("c-1"))
         assert (await waiting).status is OutcomeStatus.ENDED_WITH_HANDOFF
         assert asyncio.get_running_loop().time() <= 6.51
@@ -85,7 +85,7 @@ def test_a_call_that_has_not_come_yet_may_be_waited_for() -> None:
         store = JournalStore(Journal())
         outcomes = Outcomes(store)
         waiting = ask(outcomes, shared_id="s-9")
-        await asyncio.sleep(1.5)
+        await elapse(1.5)
         await store.open_conversation(opened("c-9", "s-9"))
         await outcomes.save(outcome("c-9", "s-9"))
         assert (await waiting).conversation_id == "c-9"

@@ -1,6 +1,5 @@
 """Refusals: each is written down, repeats are counted, and a flood stays small."""
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -12,7 +11,7 @@ from tieline.observe.metrics import Metrics
 from tieline.sip.events import Flow, InviteReceived, InviteRefused, StrangerRefused, Transport
 from tieline.sip.message import Headers, Request
 from tieline.store.memory import MemoryStore
-from tieline.testing.virtual_time import LoopClock, run_virtual, settle
+from tieline.testing.virtual_time import LoopClock, elapse, run_virtual, settle
 
 RULES = (
     RuleResult(rule="trunk", held=True, detail="x"),
@@ -36,7 +35,7 @@ class SlowStore(MemoryStore):
         self.writes += 1
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
-        await asyncio.sleep(self.delay_s)
+        await elapse(self.delay_s)
         self.at_once -= 1
         if self.broken:
             raise OSError("no space left on device")
@@ -80,7 +79,7 @@ def test_repeats_are_counted_exactly_and_written_rarely() -> None:
         log = log_on(store)
         for _ in range(1000):
             log.note(invite(), NO_ROUTE, "carrier")
-            await asyncio.sleep(0.01)
+            await elapse(0.01)
         assert store.writes <= 6
         (found,) = await recorded(log, store)
         assert found.count == 1000
@@ -94,7 +93,7 @@ def test_what_was_counted_is_written_without_a_further_refusal() -> None:
         log = log_on(store)
         for _ in range(3):
             log.note(invite(), NO_ROUTE, "carrier")
-        await asyncio.sleep(3.0)
+        await elapse(3.0)
         (found,) = await store.refusals()
         assert found.count == 3
 
@@ -107,7 +106,7 @@ def test_after_a_minute_a_new_record_begins() -> None:
         log = log_on(store)
         log.note(invite(), NO_ROUTE, "carrier")
         log.note(invite(), NO_ROUTE, "carrier")
-        await asyncio.sleep(AGGREGATE_S + 1)
+        await elapse(AGGREGATE_S + 1)
         log.note(invite(), NO_ROUTE, "carrier")
         found = await recorded(log, store)
         assert [each.count for each in found] == [1, 2]
@@ -162,7 +161,7 @@ def test_a_flood_from_everywhere_is_bounded_in_memory_and_in_writes() -> None:
         await settle()
         assert len(log._recent) == MAX_SOURCES
         assert store.most_at_once <= MAX_WRITING
-        await asyncio.sleep(60)
+        await elapse(60)
         await log.close()
         assert not log._writing
 

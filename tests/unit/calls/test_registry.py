@@ -16,7 +16,7 @@ from tieline.sip.events import ByeCompleted, Flow, InviteRefused, OptionsReceive
 from tieline.sip.message import Headers, Request
 from tieline.testing.call_parts import ScriptedAgent, reply
 from tieline.testing.calls import PROJECT, RESOURCES, Switchboard, play_calls
-from tieline.testing.virtual_time import run_virtual, settle
+from tieline.testing.virtual_time import elapse, run_virtual, settle
 
 FLOW = Flow(Transport.UDP, ("203.0.113.1", 5060))
 
@@ -213,7 +213,7 @@ def test_a_drain_waits_for_no_function_and_no_peer_that_takes_its_time() -> None
     times: list[float] = []
 
     async def for_ever(run: Run) -> TurnResult:
-        await asyncio.sleep(3600)
+        await elapse(3600)
         return reply(run)
 
     async def story(board: Switchboard) -> None:
@@ -235,7 +235,7 @@ def test_a_drain_waits_for_no_function_and_no_peer_that_takes_its_time() -> None
 
 def test_a_drain_hurries_a_call_that_is_already_ending() -> None:
     async def for_ever(run: Run) -> TurnResult:
-        await asyncio.sleep(3600)
+        await elapse(3600)
         return reply(run)
 
     async def story(board: Switchboard) -> None:
@@ -255,7 +255,7 @@ def test_a_drain_hurries_a_call_that_is_already_ending() -> None:
 
 def test_a_call_that_is_not_answered_yet_is_refused_by_the_drain() -> None:
     async def slow(run: Run) -> TurnResult:
-        await asyncio.sleep(30)
+        await elapse(30)
         return reply(run)
 
     async def story(board: Switchboard) -> None:

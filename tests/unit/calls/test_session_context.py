@@ -1,6 +1,5 @@
 """What a call carries: reservation, attributes, shared id, headers; and what must never be written down."""
 
-import asyncio
 import io
 import json
 from datetime import timedelta
@@ -22,7 +21,7 @@ from tieline.sip.events import Flow, Transport
 from tieline.sip.leg import TraceEntry
 from tieline.testing.call_parts import ScriptedAgent, fail, reply
 from tieline.testing.calls import DNI, PEER, RESOURCES, Switchboard, play_calls
-from tieline.testing.virtual_time import EPOCH, run_virtual
+from tieline.testing.virtual_time import EPOCH, elapse, run_virtual
 
 CARD = "4000123412341234"
 SECRET_INPUT = Listen(dtmf=DtmfListen(num_digits=16, is_pii=True, inter_digit_timeout=5.0))
@@ -95,7 +94,7 @@ def test_a_trunks_header_may_carry_the_shared_id() -> None:
 def test_a_late_call_is_rescued_and_says_so() -> None:
     async def story(board: Switchboard) -> None:
         held = await board.reservations.reserve("PROJECT-1", attributes={"name": "Ada"}, ttl_s=10)
-        await asyncio.sleep(20)
+        await elapse(20)
         leg = board.invite(held.number)
         await board.hear("Welcome.")
         board.hang_up(leg)

@@ -1,7 +1,5 @@
 """What can break: the agent, the offer, the disk, ourselves. No caller is held, no outcome is lost."""
 
-import asyncio
-
 import pytest
 from msgspec.structs import replace
 
@@ -13,7 +11,7 @@ from tieline.model.trunk import RefusalReason
 from tieline.sip.events import AckReceived, ReinviteCancelled
 from tieline.testing.call_parts import ScriptedAgent, fail, reply
 from tieline.testing.calls import DNI, OFFER, PROJECT, RESOURCES, Switchboard, play_calls
-from tieline.testing.virtual_time import run_virtual, settle
+from tieline.testing.virtual_time import elapse, run_virtual, settle
 
 HUMANS = Destination(
     name="humans",
@@ -184,7 +182,7 @@ def test_no_rtp_port_is_a_refusal_that_says_when_to_come_back() -> None:
 
 def test_a_media_process_that_dies_before_the_answer_refuses_the_call() -> None:
     async def start(run: Run) -> TurnResult:
-        await asyncio.sleep(1.0)
+        await elapse(1.0)
         return reply(run)
 
     async def story(board: Switchboard) -> None:
@@ -263,7 +261,7 @@ def test_a_reinvite_without_an_offer_is_settled_by_its_own_ack() -> None:
 
 def test_a_reinvite_while_our_leg_ends_is_refused_and_after_it_ignored() -> None:
     async def turn(run: Run) -> TurnResult:
-        await asyncio.sleep(5.0)
+        await elapse(5.0)
         return reply(run)
 
     async def story(board: Switchboard) -> None:
@@ -285,9 +283,7 @@ def test_a_reinvite_while_our_leg_ends_is_refused_and_after_it_ignored() -> None
     assert board.observer.terminations[0].reason is TerminationReason.MEDIA_FAILED
 
 
-@pytest.mark.parametrize(
-    "verb", ["open_conversation", "mark_answered", "save_turn", "save_outcome", "close_conversation"]
-)
+@pytest.mark.parametrize("verb", ["open_conversation", "mark_answered", "save_outcome", "close_conversation"])
 def test_a_broken_disk_ends_the_call_and_leaves_nothing_running(verb: str) -> None:
     async def whole() -> Switchboard:
         board = await Switchboard(agent=ScriptedAgent(turn=lambda run: reply(run, hangup=True))).start()
@@ -296,7 +292,7 @@ def test_a_broken_disk_ends_the_call_and_leaves_nothing_running(verb: str) -> No
         for _ in range(100):
             if not board.registry.sessions():
                 break
-            await asyncio.sleep(0.5)
+            await elapse(0.5)
             board.press("1#")
         await board.refusals.close()
         return board
@@ -307,7 +303,7 @@ def test_a_broken_disk_ends_the_call_and_leaves_nothing_running(verb: str) -> No
     assert board.sip.legs == set()
     assert board.media.legs == {}
     assert len(board.observer.terminations) == 1
-    answered = verb in {"save_outcome", "close_conversation"}
+    answered = verb in {"save_turn", "save_outcome", "close_conversation"}
     assert len(board.sip.byes) == (1 if answered else 0)
     assert len(board.sip.rejections) == (0 if answered else 1)
 
@@ -320,7 +316,7 @@ def test_an_outcome_whose_first_write_fails_is_written_again_before_the_bye() ->
         await board.hear("Welcome.")
         board.press("1#")
         await board.until("ran turn")
-        await asyncio.sleep(1.5)
+        await elapse(1.5)
         board.store.broken.clear()
 
     board = play_calls(story, agent=ScriptedAgent(turn=lambda run: reply(run, hangup=True)))
@@ -345,7 +341,7 @@ def test_a_turn_that_cannot_be_stored_after_the_caller_left_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     async def turn(run: Run) -> TurnResult:
-        await asyncio.sleep(1.0)
+        await elapse(1.0)
         return reply(run, state={"handoff_to": "x"})
 
     async def story(board: Switchboard) -> None:

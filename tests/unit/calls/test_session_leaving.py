@@ -10,7 +10,7 @@ from tieline.model.conversation import Conversation, OutcomeStatus
 from tieline.sip.events import AckReceived, ByeCompleted, LegFailed, LegFailure
 from tieline.testing.call_parts import ScriptedAgent, reply
 from tieline.testing.calls import DNI, Switchboard, play_calls
-from tieline.testing.virtual_time import run_virtual, settle
+from tieline.testing.virtual_time import elapse, run_virtual, settle
 
 
 def hand_off(run: Run) -> TurnResult:
@@ -31,7 +31,7 @@ def reason(board: Switchboard) -> TerminationReason:
 
 
 async def slow_start(run: Run) -> TurnResult:
-    await asyncio.sleep(2.0)
+    await elapse(2.0)
     return reply(run, "Welcome.", state={"started": True})
 
 
@@ -53,7 +53,7 @@ def test_a_caller_who_cancels_while_the_call_is_set_up(verb: str) -> None:
         board.store.delays["bind"] = 1.0
         await board.reservations.reserve("PROJECT-1", attributes={})
         leg = board.invite(DNI)
-        await asyncio.sleep(0.5 if verb == "open_leg" else 1.5)
+        await elapse(0.5 if verb == "open_leg" else 1.5)
         board.cancel(leg)
 
     board = play_calls(story)
@@ -101,7 +101,7 @@ def test_a_caller_who_cancels_while_the_answer_is_being_written() -> None:
         board.store.delays["mark_answered"] = 1.0
         leg = board.invite()
         await board.until("save_turn")
-        await asyncio.sleep(0.5)
+        await elapse(0.5)
         board.cancel(leg)
 
     board = play_calls(story)
@@ -153,7 +153,7 @@ def test_a_caller_who_hangs_up_while_keys_are_awaited() -> None:
 
 def test_the_state_of_a_function_that_was_running_counts_and_what_it_asked_for_does_not() -> None:
     async def turn(run: Run) -> TurnResult:
-        await asyncio.sleep(4.0)
+        await elapse(4.0)
         return hand_off(run)
 
     async def story(board: Switchboard) -> None:

@@ -1,7 +1,5 @@
 """The call as it should be: greeting, keys, handoff or hang-up; what happens in which order."""
 
-import asyncio
-
 import pytest
 from msgspec.structs import replace
 
@@ -12,7 +10,7 @@ from tieline.model.conversation import OutcomeStatus
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig, SipHeader
 from tieline.testing.call_parts import ScriptedAgent, reply
 from tieline.testing.calls import OFFER, PROJECT, RESOURCES, Switchboard, play_calls
-from tieline.testing.virtual_time import run_virtual
+from tieline.testing.virtual_time import elapse, run_virtual
 
 QUEUE = Destination(
     name="billing",
@@ -48,7 +46,7 @@ def test_the_normal_path_is_walked_in_order() -> None:
     board = play_calls(story, agent=agent)
     walk = [entry for entry in board.journal if not entry.startswith("run ")]
     assert walk == [
-        "ring", "open_leg", "open_conversation", "ran start", "save_turn", "mark_answered", "answer",
+        "ring", "open_leg", "ran start", "open_conversation", "save_turn", "mark_answered", "answer",
         "play Welcome.", "played Welcome.", "ran turn", "save_turn",
         "play Let me pass you on.", "played Let me pass you on.", "save_outcome", "bye",
         "close_leg", "ran end", "save_turn", "close_conversation",
@@ -296,7 +294,7 @@ def test_an_answer_only_project_is_answered_and_held() -> None:
         offered = board.invite(body=OFFER)
         late = board.invite(body=b"")
         await board.until("answer", times=2)
-        await asyncio.sleep(1.0)
+        await elapse(1.0)
         board.info(offered, "1")
         board.reinvite(offered, OFFER)
         board.reinvite(offered, b"v=0\r\n")

@@ -1,6 +1,5 @@
 """Whatever happens around a call, and in whatever order: it ends once, with one outcome, and leaves nothing."""
 
-import asyncio
 from collections.abc import Callable
 
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from tieline.model.reservation import ReservationState
 from tieline.sip.events import AckReceived, ByeCompleted, LegFailed, LegFailure
 from tieline.testing.call_parts import ScriptedAgent, fail, reply
 from tieline.testing.calls import OFFER, Switchboard, play_calls
-from tieline.testing.virtual_time import run_virtual
+from tieline.testing.virtual_time import elapse, run_virtual
 
 STORE_VERBS = (
     "bind", "open_conversation", "mark_answered", "claim", "unbind", "save_turn", "save_outcome",
@@ -73,7 +72,7 @@ def agent_of(plan: list[tuple[str, float]]) -> ScriptedAgent:
 
     async def act(run: Run) -> TurnResult:
         deed, seconds = next(left, ("hang up", 0.0))
-        await asyncio.sleep(seconds)
+        await elapse(seconds)
         return DEEDS[deed](run)
 
     return ScriptedAgent(start=act, turn=act, end=act)
@@ -110,9 +109,9 @@ def test_every_call_ends_once_and_leaves_nothing(
         held = await board.reservations.reserve("PROJECT-1", attributes={"a": 1}, ttl_s=180)
         leg = board.invite(held.number, body=b"" if late_offer else OFFER)
         for wait_s, fact in facts:
-            await asyncio.sleep(wait_s)
+            await elapse(wait_s)
             FACTS[fact](board, leg)
-        await asyncio.sleep(30.0)
+        await elapse(30.0)
         if leg in board.sip.legs:
             board.hang_up(leg)
         await board.idle()
