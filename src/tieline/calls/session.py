@@ -28,6 +28,7 @@ from tieline.calls.leg_media import LegMedia
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.records import CallRecord, custom_headers, handoff_request
 from tieline.calls.routing import Route
+from tieline.calls.writes import CallWrites
 from tieline.errors import TielineError
 from tieline.handoff.plan import UnplannableHandoff, plan_handoff
 from tieline.media.dtmf import digits_of_info
@@ -82,6 +83,7 @@ class CallSession:
         self.state = CallState.OFFERED
         self.refusal: Refusal | None = None
         self.record = CallRecord(call_id, route, invite, services.clock)
+        self._writes = CallWrites(services, self.record, call_id)
         self._services = services
         self._invite = invite
         self._leg = invite.leg_id
@@ -96,8 +98,6 @@ class CallSession:
         self._conversation = self.record.snapshot()
         self._run_ids = itertools.count(1)
         self._running: asyncio.Task[TurnResult] | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._saving: asyncio.Task[None] | None = None
         self._walking: asyncio.Task[None] | None = None
         self._acknowledged: asyncio.Future[bytes] = loop.create_future()
         self._hurry: asyncio.Future[None] = loop.create_future()
@@ -169,40 +169,20 @@ class CallSession:
         self._log.info("= reservation", verdict=bound.verdict.value)
 
     async def _start_agent(self) -> TurnResult:
-        """The conversation is stored and the start function run, side by side."""
-        opening = self._open()
         if self.agent is None:
-            await asyncio.shield(opening)
             return TurnResult(run_id=0, conversation=self._conversation)
         return await self._run_agent(self.agent, RunKind.START)
 
-    def _open(self) -> asyncio.Task[None]:
-        """The write that starts the conversation; made again when it has failed."""
-        if self._opening is None or (self._opening.done() and not self.record.is_open):
-            self._opening = asyncio.ensure_future(self._store_opening())
-        return self._opening
-
-    async def _store_opening(self) -> None:
-        await self._services.store.open_conversation(self.record.opened())
-        self.record.is_open = True
-
     async def _answer(self, sdp: bytes) -> None:
-        """Claim the number, send 200, wait for the ACK; only then does anybody hear anything."""
+        """Store the call, send 200, wait for the ACK; only then does anybody hear anything."""
         now = self._services.clock.utc()
-        marking = self._services.store.mark_answered(self.call_id, now)
-        if self._reserved is None:
-            await marking
-        else:
-            verified = self.route.verified_trunk
-            claiming = self._services.bindings.claim(self._reserved, verified_trunk=verified)
-            claimed, _ = await asyncio.gather(claiming, marking)
-            if not claimed:
-                self._log.warning("= the reservation was no longer this call's to claim")
+        await self._writes.store_answered(now)
         self.record.answered_at = now
         self._move(CallEvent.ANSWER)
         self._services.sip.answer(self._leg, sdp)
         self._services.observer.answered(self.record.setup_s())
         body = await self._acknowledged
+        self._writes.claim(self.record.bound, verified_trunk=self.route.verified_trunk)
         try:
             self._media.acknowledge(body)
         except SdpError as error:
@@ -249,9 +229,9 @@ class CallSession:
         else:
             failure = result.failure
             self._log.warning("agent function failed", function=failure.function, kind=failure.kind.value)
-        turn = self.record.turn(run, result, self._conversation)
-        await asyncio.shield(self._open())
-        await self._services.store.save_turn(self.call_id, turn)
+        self._writes.add_turn(self.record.turn(run, result, self._conversation))
+        if run.kind is RunKind.TURN:
+            self._writes.store_turns()
         return result
 
     async def _perform(self, result: TurnResult) -> None:
@@ -265,7 +245,7 @@ class CallSession:
         if result.handoff is not None:
             await self._hand_off(result.handoff)
         if result.hangup:
-            await self._save_outcome(None)
+            await self._writes.save_outcome(self._conversation, None)
             self._end_leg(reason=NORMAL_CLEARING)
             raise self._ended(TerminationReason.AGENT_HUNG_UP)
 
@@ -300,7 +280,7 @@ class CallSession:
             plan = self._plan(HandoffRequest(destination=wanted, reason=FALLBACK_REASON))
         except UnplannableHandoff as error:
             self._log.warning("no fall-back handoff", detail=str(error))
-            await self._save_outcome(None)
+            await self._writes.save_outcome(self._conversation, None)
             self._end_leg(reason=FAILURE_CLEARING)
             raise self._ended(TerminationReason.AGENT_FAILED, detail) from None
         await self._give_away(plan, TerminationReason.AGENT_FAILED, detail)
@@ -312,20 +292,10 @@ class CallSession:
     async def _give_away(self, plan: HandoffPlan, reason: TerminationReason, detail: str = "") -> NoReturn:
         """Commit, then send: in that order, whatever the method. What there was to say has been said."""
         self._move(CallEvent.HAND_OFF)
-        await self._save_outcome(plan)
+        await self._writes.save_outcome(self._conversation, plan)
         self._log.info("> handoff", method=plan.method.value, destination=plan.destination)
         self._end_leg(plan.headers, None if plan.has_header("Reason") else NORMAL_CLEARING)
         raise self._ended(reason, detail or plan.destination or "")
-
-    async def _save_outcome(self, plan: HandoffPlan | None) -> None:
-        """Commit what Get Handoff answers, once: the first outcome of a call stands.
-
-        A caller who hangs up meanwhile does not stop the write. One that failed may be tried again.
-        """
-        if self._saving is None or (self._saving.done() and self._saving.exception() is not None):
-            outcome = self.record.outcome(self._conversation, plan)
-            self._saving = asyncio.ensure_future(self._services.outcomes.save(outcome))
-        await asyncio.shield(self._saving)
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -340,10 +310,11 @@ class CallSession:
             if self._reserved is not None:
                 await self._attempt(self._services.bindings.unbind(self._reserved))
             self._refuse(termination)
+        else:
+            self._writes.claim(self.record.bound, verified_trunk=self.route.verified_trunk)
         await self._settle_running()
-        if self.refusal is None or self._opening is not None:
-            await self._attempt(asyncio.shield(self._open()))
-            await self._attempt(self._save_outcome(None))
+        if self.refusal is None or self._writes.begun or self._running is not None:
+            await self._store_end()
         self._end_leg(reason=FAILURE_CLEARING)
         media = await self._attempt(closing or self._media.close())
         if self.agent is not None and self._running is not None:
@@ -351,11 +322,20 @@ class CallSession:
         await self._patiently(self._bye_done, BYE_WAIT_S)
         self._move(CallEvent.END)
         ladder = self._services.sip.take_trace(self._leg)
-        if self._opening is not None:
-            closed = self.record.closed(termination, ladder, media)
-            await self._attempt(self._services.outcomes.close(closed))
+        if self._writes.begun:
+            await self._attempt(self._writes.close(self.record.closed(termination, ladder, media)))
+            await self._writes.settle()
         self._services.observer.ended(termination, self.record.talk_s(), media)
         self._log.info("= ended", reason=termination.reason.value, fault=termination.fault.value)
+
+    async def _store_end(self) -> None:
+        """What must be durable before anything else of the end happens: the call itself, and its outcome.
+
+        A caller without an agent who has hung up leaves nothing to hurry for: the closing write says it all.
+        """
+        await self._attempt(self._writes.store_unanswered())
+        if self.agent is not None or self._leg_open:
+            await self._attempt(self._writes.save_outcome(self._conversation, None))
 
     async def _attempt(self, step: Awaitable[_Result]) -> _Result | None:
         """One step of the end; its failure is logged and stops nothing."""
@@ -383,10 +363,12 @@ class CallSession:
             running.cancel()
             await asyncio.wait({running}, timeout=HURRY_S)
         if running.done() and not running.cancelled() and running.exception() is not None:
-            self._log.error("the last turn was not stored", exc_info=running.exception())
+            self._log.error("the last run failed inside Tieline", exc_info=running.exception())
 
     async def _patiently(self, awaited: asyncio.Future[Any], limit_s: float | None = None) -> bool:
         """Wait for it, but only a moment more once the call has been interrupted; whether it came."""
+        if awaited.done():
+            return True
         wanted: set[asyncio.Future[Any]] = {awaited, self._hurry}
         await asyncio.wait(wanted, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if not awaited.done() and self._hurry.done():

@@ -53,6 +53,7 @@ UPDATE conversations SET shared_id = coalesce(?, shared_id), state = iif(? AND c
 _CLOSE = "UPDATE conversations SET state = 'ended', closed = ?, ladder = ? WHERE id = ? AND closed IS NULL"
 _IS_ANSWERED = "SELECT answered_at FROM conversations WHERE id = ?"
 _OPENED = "SELECT opened FROM conversations WHERE id = ?"
+_HAS_OUTCOME = "SELECT 1 FROM outcomes WHERE conversation_id = ?"
 _UP = "SELECT opened, answered_at FROM conversations WHERE closed IS NULL"
 _WHOLE = """
 SELECT c.opened, c.state, o.document, c.closed, c.ladder FROM conversations c
@@ -140,14 +141,7 @@ class SqliteConversations:
 
     async def close_conversation(self, closed: ConversationClosed) -> None:
         """The last write of a call; the first one stands. Raises `NotFound`."""
-
-        def job(connection: sqlite3.Connection) -> None:
-            row = connection.execute(_OPENED, (closed.conversation_id,)).fetchone()
-            if row is None:
-                raise _unknown(closed.conversation_id)
-            _close(connection, msgspec.json.decode(row[0], type=ConversationOpened), closed)
-
-        await self._writer.submit(job)
+        await self._writer.submit(lambda connection: _close(connection, closed))
 
     async def settle_interrupted(self, now: datetime) -> int:
         """Close every call that is up as interrupted, and settle the reservations that calls had bound."""
@@ -162,7 +156,7 @@ class SqliteConversations:
             for document, answered_at in up:
                 opened = msgspec.json.decode(document, type=ConversationOpened)
                 at = None if answered_at is None else read_stamp(answered_at)
-                _close(connection, opened, interrupted(opened.id, at, now))
+                _close(connection, interrupted(opened.id, at, now))
             return len(up)
 
         return await self._writer.submit(job)
@@ -242,14 +236,22 @@ def _save_outcome(connection: sqlite3.Connection, outcome: Outcome) -> None:
         connection.execute(_OUTCOME_KNOWN, (shared_id, outcome.handed_off, outcome.conversation_id))
 
 
-def _close(connection: sqlite3.Connection, opened: ConversationOpened, closed: ConversationClosed) -> None:
+def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> None:
+    """Close a conversation that is open; one that has no outcome gets an empty one."""
+    key = (closed.conversation_id,)
     ladder = None
     if closed.ladder:
-        ladder = zlib.compress(encode(closed.ladder).encode())
+        ladder = zlib.compress(encode(closed.ladder).encode(), 1)
     document = encode(msgspec.structs.replace(closed, ladder=()))
-    if connection.execute(_CLOSE, (document, ladder, opened.id)).rowcount:
-        outcome = empty_outcome(opened, closed.ended_at)
-        connection.execute(_OUTCOME, (opened.id, 0, encode(outcome)))
+    done = connection.execute(_CLOSE, (document, ladder, *key)).rowcount
+    if done and connection.execute(_HAS_OUTCOME, key).fetchone() is not None:
+        return
+    row = connection.execute(_OPENED, key).fetchone()
+    if row is None:
+        raise _unknown(closed.conversation_id)
+    if done:
+        outcome = empty_outcome(msgspec.json.decode(row[0], type=ConversationOpened), closed.ended_at)
+        connection.execute(_OUTCOME, (*key, 0, encode(outcome)))
 
 
 def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> None:
