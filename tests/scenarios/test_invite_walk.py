@@ -20,13 +20,10 @@ def test_an_invite_is_bound_answered_and_greeted_in_order() -> None:
             await server.idle()
             walk = [
                 "< INVITE", "> 100 INVITE", "> 180 INVITE", "open_leg", "bind", "run start", "ran start",
-                "claim", "> 200 INVITE", "< ACK", "play Hello Ada.", "played Hello Ada.", "< BYE", "> 200 BYE",
-                "save_outcome", "run end", "close_conversation",
+                "open_conversation", "mark_answered", "> 200 INVITE", "< ACK", "claim", "played Hello Ada.",
+                "< BYE", "> 200 BYE", "save_outcome", "run end", "close_conversation",
             ]  # fmt: skip
             assert [entry for entry in server.journal if entry in walk] == walk
-            answer = server.journal.index("> 200 INVITE")
-            for verb in ("open_conversation", "mark_answered", "claim"):
-                assert server.journal.index("bind") < server.journal.index(verb) < answer
             (conversation,) = await server.board.conversations()
             assert conversation.opened.sip_headers["X-Case"] == "17"
             assert conversation.closed is not None

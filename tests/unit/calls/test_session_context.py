@@ -46,7 +46,7 @@ def play_reserved(attributes: dict[str, Any], *headers: tuple[str, str], **parts
 
 def test_a_reserved_call_brings_its_attributes_and_claims_the_number_at_the_answer() -> None:
     board = play_reserved({"name": "Ada", "deep": {"list": [1, None]}})
-    order = ["bind", "open_conversation", "claim", "answer"]
+    order = ["bind", "open_conversation", "answer", "claim"]
     assert [entry for entry in board.journal if entry in order] == order
     snapshot = board.agent.runs[0].conversation
     assert snapshot.integration_attributes == {"name": "Ada", "deep": {"list": [1, None]}}
@@ -128,7 +128,7 @@ def test_a_refused_set_up_gives_the_reservation_back() -> None:
     states: list[ReservationState] = []
     board = play_calls(story)
     assert board.journal.index("unbind") < board.journal.index("reject 500")
-    assert states == [ReservationState.CLAIMED]  # the claim was made: the number is not this call's any more
+    assert states == [ReservationState.RESERVED]  # for the caller's next attempt
 
 
 def test_a_call_that_was_never_answered_leaves_its_reservation_reserved() -> None:

@@ -325,16 +325,29 @@ def test_an_outcome_whose_first_write_fails_is_written_again_before_the_bye() ->
     assert [entry for entry in board.journal if entry in order] == order
 
 
-@pytest.mark.parametrize("verb", ["bind", "claim", "unbind"])
-def test_a_pool_that_cannot_be_reached_refuses_the_call(verb: str) -> None:
+@pytest.mark.parametrize("broken", [{"bind"}, {"mark_answered", "unbind"}])
+def test_a_pool_that_cannot_be_reached_refuses_the_call(broken: set[str]) -> None:
     async def story(board: Switchboard) -> None:
         held = await board.reservations.reserve("PROJECT-1", attributes={})
-        board.store.broken.update({verb, "claim"} if verb == "unbind" else {verb})
+        board.store.broken.update(broken)
         board.invite(held.number)
 
     board = play_calls(story)
     assert board.sip.rejections[0][0] == 500
     assert board.observer.terminations[0].reason is TerminationReason.INTERNAL_ERROR
+
+
+def test_a_claim_that_cannot_be_stored_does_not_end_the_call(capsys: pytest.CaptureFixture[str]) -> None:
+    async def story(board: Switchboard) -> None:
+        held = await board.reservations.reserve("PROJECT-1", attributes={})
+        board.store.broken.add("claim")
+        leg = board.invite(held.number)
+        await board.hear("Welcome.")
+        board.hang_up(leg)
+
+    board = play_calls(story)
+    assert board.observer.terminations[0].reason is TerminationReason.CALLER_HUNG_UP
+    assert "the reservation was not claimed" in capsys.readouterr().out
 
 
 def test_a_turn_that_cannot_be_stored_after_the_caller_left_is_told(
