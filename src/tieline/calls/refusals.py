@@ -1,7 +1,7 @@
 """Refused INVITEs: each leaves a record, and repeats of the same one leave one record with a count.
 
-From a known trunk, repeats are calls to the same number refused for the same reason; from strangers, who may send
-anything by the thousand, all calls of one address.
+Repeats come from one address and are refused by the same rules; from a known trunk, they are calls to the same number.
+Strangers may send anything by the thousand: it is the same rule that refuses all of it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ MAX_WRITING = 64
 
 TEXT_LIMIT = 200
 
-_Key = tuple[str, str, str]
-"""Source address, reason, and the number from a known trunk."""
+_Key = tuple[str, str, RefusalReason, tuple[RuleResult, ...]]
+"""Source address, the number from a known trunk, the reason and its rules."""
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class RefusalLog:
         """Write a refusal down, or count it to the one of its kind that was written a moment ago."""
         self._metrics.inc("tieline_calls_refused_total", refusal.reason, by=count)
         now = self._clock.monotonic()
-        key = (source, refusal.reason.value, callee if trunk else "")
+        key = (source, callee if trunk else "", refusal.reason, refusal.rules)
         recent = self._recent.get(key)
         if recent is not None and now - recent.since < AGGREGATE_S:
             recent.unwritten += count

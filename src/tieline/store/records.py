@@ -150,15 +150,19 @@ def is_wanted(conversation: Conversation, shared_id: str | None, wanted: Convers
 
 
 def merge_refusal(last: RefusedCall | None, refused: RefusedCall) -> RefusedCall | None:
-    """`last` with `refused` counted in, or None when the two are to be kept apart."""
-    if (
-        last is None
-        or (last.source, last.trunk, last.refusal.reason)
-        != (refused.source, refused.trunk, refused.refusal.reason)
-        or refused.at - last.at >= MERGE_WITHIN
-    ):
+    """`last` with `refused` counted in, or None when the two are to be kept apart.
+
+    Only what was refused by the same rules is counted together, for a known trunk by the number called: a record
+    must not answer for a call that was refused for another reason.
+    """
+    if last is None or _refused_alike(last) != _refused_alike(refused) or refused.at - last.at >= MERGE_WITHIN:
         return None
     return msgspec.structs.replace(last, count=last.count + refused.count)
+
+
+def _refused_alike(refused: RefusedCall) -> tuple[object, ...]:
+    called = refused.callee if refused.trunk is not None else None
+    return refused.source, refused.trunk, called, refused.refusal.reason, refused.refusal.rules
 
 
 def repeat_bind(held: Reservation, request: BindRequest, now: datetime) -> BindResult:

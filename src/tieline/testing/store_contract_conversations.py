@@ -268,8 +268,12 @@ class ConversationContract:
             await store.record_refusal(refused(at))
         await store.record_refusal(refused(62, source="192.0.2.2"))
         await store.record_refusal(refused(63, trunk="carrier"))
+        await store.record_refusal(refused(64, trunk="carrier", callee="c"))
+        other = msgspec.structs.replace(refused(65).refusal, rules=())
+        await store.record_refusal(refused(65, refusal=other))
         found = await store.refusals()
-        assert [(one.id, one.count) for one in found] == [("r63", 1), ("r62", 1), ("r61", 1), ("r0", 3)]
+        kept = [("r65", 1), ("r64", 1), ("r63", 1), ("r62", 1), ("r61", 1), ("r0", 3)]
+        assert [(one.id, one.count) for one in found] == kept
         for index in range(KEPT_REFUSALS):
             await store.record_refusal(refused(100, source=f"host-{index}"))
         found = await store.refusals(limit=KEPT_REFUSALS + 10)
