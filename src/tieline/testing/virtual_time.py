@@ -68,7 +68,14 @@ def run_virtual(
 ) -> _Result:
     """Run a coroutine to its end in virtual time. Raises `NothingToWaitFor` when it can never end."""
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(story)
+        loop = runner.get_loop()
+        task = loop.create_task(story)
+        try:
+            return loop.run_until_complete(task)
+        except NothingToWaitFor:
+            task.cancel()
+            loop.run_until_complete(asyncio.wait({task}))
+            raise
 
 
 async def elapse(seconds: float) -> None:

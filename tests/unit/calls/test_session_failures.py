@@ -7,6 +7,7 @@ from tieline.agent.messages import FailureKind, Run, RunKind, TurnResult
 from tieline.model.call import Fault, TerminationReason
 from tieline.model.conversation import Conversation
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig, SipHeader
+from tieline.model.reservation import ReservationState
 from tieline.model.trunk import RefusalReason
 from tieline.sip.events import AckReceived, ReinviteCancelled
 from tieline.testing.call_parts import ScriptedAgent, fail, reply
@@ -388,3 +389,30 @@ def test_a_reservation_that_moved_on_does_not_stop_the_call(capsys: pytest.Captu
 
     play_calls(story)
     assert "no longer this call's" in capsys.readouterr().out
+
+
+def test_a_call_that_is_answered_and_never_acknowledged_claims_its_number() -> None:
+    async def story(board: Switchboard) -> None:
+        board.sip.ack_after_s = None
+        held = await board.reservations.reserve("PROJECT-1", attributes={})
+        leg = board.invite(held.number)
+        await board.until("answer")
+        board.hang_up(leg)
+        await board.idle()
+        states.append((await board.reservations.get("PROJECT-1", held.id)).state)
+
+    states: list[ReservationState] = []
+    play_calls(story)
+    assert states == [ReservationState.CLAIMED]
+
+
+def test_a_caller_who_cancels_while_the_call_is_stored_leaves_its_first_turn() -> None:
+    async def story(board: Switchboard) -> None:
+        board.store.delays["open_conversation"] = 1.0
+        leg = board.invite()
+        await board.until("ran start")
+        await settle()
+        board.cancel(leg)
+
+    board = play_calls(story)
+    assert only(board).turns[0].channel == "start"
