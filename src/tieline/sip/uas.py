@@ -121,6 +121,8 @@ class Uas:
             self._core.counters.dropped_malformed += 1
             return
         self._core.counters.refused_malformed += 1
+        if request.method == "INVITE":
+            self._core.events.append(InviteRefused(flow, request, status, why))
         tag = stateless_tag(self._secret, request)
         data, back = broken_reply(request, status, why, tag, flow)
         self._core.send(data, back, None, now)

@@ -197,6 +197,15 @@ class TestBroken:
         assert wire.statuses() == [400]
         assert wire.flows == [UDP]
         assert wire.stack.counters.refused_malformed == 1
+        event = wire.event(InviteRefused)
+        assert (event.status, event.request.uri_text.partition(":")[0]) == (400, "sip")
+        assert event.why
+
+    def test_only_a_broken_invite_is_a_refused_call(self) -> None:
+        wire = Wire()
+        wire.request("OPTIONS", 1, extra="Max-Forwards: many\r\n")
+        assert wire.statuses() == [400]
+        assert wire.stack.next_event() is None
 
     @pytest.mark.parametrize("change", [(b"Via: ", b"X-Via: "), (b"INVITE", b"ACK")])
     def test_dropped_when_nobody_can_be_told(self, change: tuple[bytes, bytes]) -> None:
