@@ -308,3 +308,17 @@ def test_an_answer_only_project_is_answered_and_held() -> None:
     assert board.journal.count("reject_reinvite 488") == 1
     assert all(b"a=inactive" in sdp for sdp in board.sip.answers)
     assert [each.reason for each in board.observer.terminations] == [TerminationReason.CALLER_HUNG_UP] * 2
+
+
+def test_a_key_does_not_cut_the_announcement_of_a_handoff() -> None:
+    async def story(board: Switchboard) -> None:
+        board.media.clip_s = 5.0
+        board.invite()
+        await board.hear("Welcome.")
+        board.press("1")
+        await board.until("play Let me pass you on.")
+        board.press("2")
+
+    board = play_calls(story, agent=ScriptedAgent(turn=hand_off, destinations=(QUEUE,)))
+    assert "played Let me pass you on." in board.journal
+    assert "cut Let me pass you on." not in board.journal
