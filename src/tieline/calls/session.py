@@ -83,11 +83,11 @@ class CallSession:
         self.state = CallState.OFFERED
         self.refusal: Refusal | None = None
         self.record = CallRecord(call_id, route, invite, services.clock)
-        self._writes = CallWrites(services, self.record, call_id)
         self._services = services
         self._invite = invite
         self._leg = invite.leg_id
         self._log = get_logger("calls").bind(call_id=call_id, sip_call_id=self.record.sip_call_id)
+        self._writes = CallWrites(services, self.record, call_id, self._log)
         self._media = LegMedia(
             call_id,
             services.media,

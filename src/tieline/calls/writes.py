@@ -18,17 +18,19 @@ from tieline.calls.records import CallRecord
 from tieline.model.conversation import ConversationClosed, Turn
 from tieline.model.handoff import HandoffPlan
 from tieline.model.reservation import BindResult
-from tieline.observe.logging import get_logger
+from tieline.observe.logging import FilteringBoundLogger
 
 
 class CallWrites:
     """The writes of one call. Each thing is written once; one that failed may be asked for again."""
 
-    def __init__(self, services: CallServices, record: CallRecord, call_id: str) -> None:
+    def __init__(
+        self, services: CallServices, record: CallRecord, call_id: str, log: FilteringBoundLogger
+    ) -> None:
         self._services = services
         self._record = record
         self._call_id = call_id
-        self._log = get_logger("calls").bind(call_id=call_id)
+        self._log = log
         self._opening: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._turns: list[Turn] = []

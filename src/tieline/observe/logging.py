@@ -18,6 +18,8 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+__all__ = ["FilteringBoundLogger", "configure_logging", "get_logger"]
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 PERSONAL = "pii"
 STATE, IN, OUT = "=", "<", ">"
