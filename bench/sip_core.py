@@ -91,7 +91,11 @@ def measure_requests(calls: int) -> float:
 
 def measure_reference(calls: int) -> float:
     """CPU seconds of splitting three requests and joining three responses, `calls` times."""
-    requests = [_request("INVITE", 1, 1, "", _SDP), _request("ACK", 1, 1, ";tag=1"), _request("BYE", 1, 2, ";tag=1")]
+    requests = [
+        _request("INVITE", 1, 1, "", _SDP),
+        _request("ACK", 1, 1, ";tag=1"),
+        _request("BYE", 1, 2, ";tag=1"),
+    ]
     began = time.process_time()
     for _ in range(calls):
         for request in requests:
@@ -113,7 +117,9 @@ def main() -> None:
     """Print one result with its conditions."""
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     result = run(calls)
-    print(f"{platform.python_implementation()} {platform.python_version()}, {calls} calls at 500/s of virtual time")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {calls} calls at 500/s of virtual time"
+    )
     print(f"basic call, called party: {result.call_us:.0f} us of CPU")
     print(f"reference loop:           {result.reference_us:.0f} us of CPU")
     print(f"ratio:                    {result.ratio:.1f}")

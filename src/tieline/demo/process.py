@@ -39,10 +39,16 @@ class Addresses:
 
 
 class ServerProcess:
-    """`tieline serve` in a folder: its settings, database and log are the folder's `tieline.toml`, `.db`, `.log`."""
+    """`tieline serve` in a folder: its settings, database and log are the folder's `tieline.toml`, `.db`, `.log`.
 
-    def __init__(self, folder: Path, settings: dict[str, dict[str, Any]] | None = None) -> None:
+    `module` is what Python runs as the server; the benches put a program of theirs around it.
+    """
+
+    def __init__(
+        self, folder: Path, settings: dict[str, dict[str, Any]] | None = None, *, module: str = "tieline"
+    ) -> None:
         self.folder = folder
+        self.module = module
         self.config = folder / "tieline.toml"
         self.log = folder / "tieline.log"
         self._ready = folder / "ready.json"
@@ -75,7 +81,7 @@ class ServerProcess:
         self._ready.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tieline", "serve", "--config", str(self.config),
+                [sys.executable, "-m", self.module, "serve", "--config", str(self.config),
                  "--ready-file", str(self._ready)],
                 cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip

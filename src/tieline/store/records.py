@@ -155,7 +155,11 @@ def merge_refusal(last: RefusedCall | None, refused: RefusedCall) -> RefusedCall
     Only what was refused by the same rules is counted together, for a known trunk by the number called: a record
     must not answer for a call that was refused for another reason.
     """
-    if last is None or _refused_alike(last) != _refused_alike(refused) or refused.at - last.at >= MERGE_WITHIN:
+    if (
+        last is None
+        or _refused_alike(last) != _refused_alike(refused)
+        or refused.at - last.at >= MERGE_WITHIN
+    ):
         return None
     return msgspec.structs.replace(last, count=last.count + refused.count)
 

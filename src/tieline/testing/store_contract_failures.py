@@ -104,7 +104,9 @@ class FailureContract:
         held = await store.reserve(ask(), "p", T0)
         first = await store.bind(invite(held.number, "caf\udce9", conversation_id="c"), after(1))
         assert first.verdict is BindVerdict.BOUND
-        assert (await store.bind(invite(held.number, "caf\udce9", conversation_id="c"), after(2))).verdict is BindVerdict.BOUND
+        assert (
+            await store.bind(invite(held.number, "caf\udce9", conversation_id="c"), after(2))
+        ).verdict is BindVerdict.BOUND
         assert (
             await store.bind(invite(held.number, "caf\udce8", conversation_id="c"), after(3))
         ).verdict is BindVerdict.SECOND_CALL
