@@ -84,7 +84,7 @@ def fill_headers(
             continue
         missing = [key for key in variables_of(template) if _text(variables.get(key)) is None]
         if missing:
-            left_out.append((name, f"${missing[0]} has no value that fits a header"))
+            left_out.append((_shown(name), f"${missing[0]} has no value that fits a header"))
             continue
         _take(name, _VARIABLE.sub(lambda match: _filled(match, variables), template), headers, left_out)
     for name, value in overrides.values():
@@ -99,8 +99,12 @@ def _take(name: str, value: str, headers: list[tuple[str, str]], left_out: list[
     if fault is None:
         headers.append((name, value))
     else:
-        # A refused name may itself hold line breaks; it must be safe to print.
-        left_out.append((name if _TOKEN.fullmatch(name) else repr(name), fault))
+        left_out.append((_shown(name), fault))
+
+
+def _shown(name: str) -> str:
+    """A name for people: one that is no token may hold line breaks, and is quoted with escapes."""
+    return name if _TOKEN.fullmatch(name) else repr(name)
 
 
 def _filled(match: re.Match[str], variables: Mapping[str, object]) -> str:

@@ -31,6 +31,10 @@ def test_a_header_whose_variable_has_no_plain_value_is_left_out_and_noted(value:
     assert filled.left_out == (("X-a", "$gone has no value that fits a header"),)
 
 
+def test_a_bad_name_is_quoted_also_when_its_variable_is_missing() -> None:
+    assert fill_headers([("\x1f", "$gone")], {}, {}).left_out[0][0] == repr("\x1f")
+
+
 def test_headers_in_code_override_configured_ones_without_regard_to_case_and_are_literal() -> None:
     filled = fill_headers(
         [("X-Destination", "$missing"), ("X-keep", "1")], {"x-destination": "$5 queue", "X-new": "2"}, {}
