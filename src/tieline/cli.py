@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 from tieline import __version__
-from tieline.commands import applying, calls, credentials, maintenance, pools, reference, serving, topology
+from tieline.commands import (
+    applying,
+    calls,
+    credentials,
+    maintenance,
+    pool_changes,
+    pools,
+    project_changes,
+    reference,
+    serving,
+    topology,
+    trunk_changes,
+)
 from tieline.commands.context import EXIT_CONFIGURATION, EXIT_NO, EXIT_UNAVAILABLE, CommandFailed
 from tieline.errors import ConfigurationError, SchemaTooNew, TielineError, Unavailable
 
@@ -27,6 +39,9 @@ app = typer.Typer(
 )
 for part in (serving, applying, maintenance, reference):
     part.register(app)
+pool_changes.register(pools.pool)
+trunk_changes.register(topology.trunk)
+project_changes.register(topology.project)
 app.add_typer(credentials.keys, name="keys")
 app.add_typer(credentials.tokens, name="tokens")
 app.add_typer(pools.pool, name="pool")

@@ -54,9 +54,9 @@ def apply(
     """
     plan = run(_apply(file, config, dry_run=dry_run, prune=prune))
     if as_json:
-        print_json(_as_json(plan, dry_run=dry_run))
+        print_json(plan_as_json(plan, dry_run=dry_run))
         return
-    _show(plan, dry_run=dry_run)
+    show_plan(plan, dry_run=dry_run)
 
 
 def export(config: ConfigOption = None) -> None:
@@ -123,7 +123,8 @@ async def _carry_out(opened: OpenStore, applier: Applier) -> Plan:
     return plans[-1]
 
 
-def _as_json(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
+def plan_as_json(plan: Plan, *, dry_run: bool = False) -> dict[str, Any]:
+    """What changes, for scripts."""
     return {
         "dry_run": dry_run,
         "changes": [
@@ -142,7 +143,8 @@ def _as_json(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _show(plan: Plan, *, dry_run: bool) -> None:
+def show_plan(plan: Plan, *, dry_run: bool = False) -> None:
+    """What changes, for people, and the secrets that were made."""
     out = console()
     if not plan.changes:
         out.print("nothing to change", style="dim")

@@ -21,7 +21,9 @@ from tieline.commands.context import (
 )
 
 pool = typer.Typer(
-    name="pool", help="Look at pools, take numbers out of service, size pools.", no_args_is_help=True
+    name="pool",
+    help="Look at pools and change them, take numbers out of service, size pools.",
+    no_args_is_help=True,
 )
 
 PoolArgument = Annotated[str, typer.Argument(help="The pool.")]

@@ -21,8 +21,10 @@ from tieline.commands.context import (
 )
 from tieline.commands.credentials import find_project
 
-trunk = typer.Typer(name="trunk", help="Look at SIP trunks.", no_args_is_help=True)
-project = typer.Typer(name="project", help="List projects and check their folders.", no_args_is_help=True)
+trunk = typer.Typer(name="trunk", help="Look at SIP trunks, and change them.", no_args_is_help=True)
+project = typer.Typer(
+    name="project", help="Look at projects, change them and check their folders.", no_args_is_help=True
+)
 
 
 @trunk.command("list")
@@ -84,6 +86,31 @@ def list_projects(config: ConfigOption = None, as_json: JsonOption = False) -> N
 
     columns = ("slug", "account", "env", "numbers", "pools", "path")
     print_rows(run(work()), columns, as_json=as_json, empty="no projects; see `tieline apply`")
+
+
+@project.command("show")
+def show_project(
+    name: Annotated[str, typer.Argument(help="The project's slug or id.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one project: its pools, destinations and what Get Handoff exposes; its secrets by name only."""
+
+    async def work() -> dict[str, Any]:
+        import msgspec
+
+        async with open_store(config) as opened:
+            resources = await opened.store.resources()
+            found = find_project(resources, name)
+            fields: dict[str, Any] = msgspec.to_builtins(found)
+            fields["secrets"] = sorted(found.secrets)
+            return {**fields, "pools": [pool.name for pool in resources.pools if pool.project == found.id]}
+
+    fields = run(work())
+    if not as_json:
+        fields["handoffs"] = [one["name"] for one in fields["handoffs"]]
+        fields["handoff_api"] = fields["handoff_api"]["state_keys"]
+    print_fields(fields, as_json=as_json)
 
 
 @project.command("check")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tieline.model.number import MAX_RANGE
 from tieline.model.resources import Resources
 from tieline.resources.kinds import KINDS, identity_field
 
@@ -102,12 +103,15 @@ def _brief(value: Any) -> str:
 
 
 def to_ranges(numbers: Sequence[str]) -> list[str]:
-    """Numbers, with runs of more than two that follow each other written as ranges; the order is kept."""
+    """Numbers, with runs of more than two that follow each other written as ranges; the order is kept.
+
+    No range is longer than a file may have.
+    """
     found: list[list[str]] = []
     for number in numbers:
         last = found[-1][-1] if found else ""
         follows = number.startswith("+") and last.startswith("+") and len(number) == len(last)
-        if follows and int(number) == int(last) + 1:
+        if follows and int(number) == int(last) + 1 and len(found[-1]) < MAX_RANGE:
             found[-1].append(number)
         else:
             found.append([number])

@@ -15,24 +15,45 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from tieline.model.resources import Resources
 from tieline.resources.diff import to_ranges
-from tieline.resources.kinds import KINDS
+from tieline.resources.kinds import KINDS, identity_field
 
 
 def export_resources(resources: Resources) -> str:
     """The YAML text."""
-    slugs = {account.id: account.slug for account in resources.accounts}
-    slugs |= {project.id: project.slug for project in resources.projects}
+    slugs = _slugs(resources)
     document: dict[str, Any] = {}
     for kind in KINDS:
         found = [dict(_fields(one, slugs)) for one in getattr(resources, kind)]
         if found:
             document[kind] = found
+    return write_document(document)
+
+
+def resource_fields(resources: Resources, kind: str, name: str) -> dict[str, Any] | None:
+    """The fields of one resource as a file has them, its secrets in clear; None when there is none of that name.
+
+    For changing some of them and applying the rest as it was; what has its default is left out.
+    """
+    for one in getattr(resources, kind):
+        if getattr(one, identity_field(kind)) == name:
+            fields = dict(_fields(one, _slugs(resources)))
+            return {**fields, "secrets": dict(one.secrets)} if fields.get("secrets") else fields
+    return None
+
+
+def write_document(document: dict[str, Any]) -> str:
+    """A resource file from its sections."""
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = io.StringIO()
     yaml.dump(document, out)
     return out.getvalue()
+
+
+def _slugs(resources: Resources) -> dict[str, str]:
+    slugs = {account.id: account.slug for account in resources.accounts}
+    return slugs | {project.id: project.slug for project in resources.projects}
 
 
 def _fields(record: Any, slugs: dict[str, str]) -> Iterator[tuple[str, Any]]:
