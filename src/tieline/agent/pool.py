@@ -124,6 +124,8 @@ class AgentPool:
 
     async def run(self, run: Run) -> TurnResult:
         """Run one turn in a runner of its own. Never raises for what the project does."""
+        if run.kind is RunKind.END and "end_function" not in self._spec.functions:
+            return TurnResult(run_id=run.run_id, conversation=run.conversation)
         if run.kind is RunKind.START:
             limit_s = min(run.limit_s, self._settings.start_limit_s)
             if limit_s != run.limit_s:

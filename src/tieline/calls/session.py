@@ -229,7 +229,8 @@ class CallSession:
         else:
             failure = result.failure
             self._log.warning("agent function failed", function=failure.function, kind=failure.kind.value)
-        self._writes.add_turn(self.record.turn(run, result, self._conversation))
+        if run.kind is not RunKind.END or result.function_runs or result.failure is not None:
+            self._writes.add_turn(self.record.turn(run, result, self._conversation))
         if run.kind is RunKind.TURN:
             self._writes.store_turns()
         return result

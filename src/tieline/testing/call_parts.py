@@ -14,7 +14,16 @@ from typing import Any
 
 import msgspec
 
-from tieline.agent.messages import FailureKind, FunctionFailure, Listen, Metric, Run, RunKind, TurnResult
+from tieline.agent.messages import (
+    FailureKind,
+    FunctionFailure,
+    FunctionRun,
+    Listen,
+    Metric,
+    Run,
+    RunKind,
+    TurnResult,
+)
 from tieline.calls.ports import Header
 from tieline.errors import TielineError, Unavailable
 from tieline.media.messages import (
@@ -297,6 +306,7 @@ def reply(
         hangup=hangup,
         listen=listen,
         metrics=list(metrics),
+        function_runs=[FunctionRun(name=f"{run.kind.value}_function", duration_ms=1.0)],
     )
 
 
