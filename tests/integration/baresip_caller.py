@@ -78,9 +78,8 @@ class Baresip:
                     assert self._process.returncode is None, self.log
                     await asyncio.sleep(0.05)
                 else:
-                    break
-        self._reading = asyncio.create_task(self._read(reader))
-        return self
+                    self._reading = asyncio.create_task(self._read(reader))
+                    return self
 
     async def __aexit__(self, *_: object) -> None:
         """End it."""
@@ -146,7 +145,7 @@ class Baresip:
 
     def recording(self) -> tuple[int, float]:
         """Rate and length in seconds of the finished recording, by the head of the file."""
-        with wave.open(str(sorted(self.folder.glob("dump-*-dec.wav"))[-1])) as file:
+        with wave.open(str(max(self.folder.glob("dump-*-dec.wav")))) as file:
             return file.getframerate(), file.getnframes() / file.getframerate()
 
     @property

@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from urllib.parse import quote, urlsplit
 
 from tieline.demo.exchange import Exchange, exchange
@@ -193,9 +193,11 @@ def serving(
     assert "Traceback" not in log, log
 
 
-async def eventually(
-    find: Callable[[], Found | None] | Callable[[], Awaitable[Found | None]], within_s: float = SOON_S
-) -> Found:
+@overload
+async def eventually(find: Callable[[], Awaitable[Found | None]], within_s: float = SOON_S) -> Found: ...
+@overload
+async def eventually(find: Callable[[], Found | None], within_s: float = SOON_S) -> Found: ...
+async def eventually(find: Callable[[], Any], within_s: float = SOON_S) -> Any:
     """What `find` (perhaps a coroutine function) gives once that is true; fails when it never is."""
     deadline = asyncio.get_running_loop().time() + within_s
     while True:

@@ -172,7 +172,7 @@ async def test_cancel_while_it_rings(served: Served, tmp_path: Path) -> None:
     assert call["termination"]["reason"] == "caller_cancelled"
     assert call["answered_at"] is None
     # The number is its reservation's again: the same caller may try once more and finds the same attributes.
-    steps: sipp.Steps = [
+    steps = [
         sipp.invite(),
         sipp.answered(),
         sipp.ack(),
