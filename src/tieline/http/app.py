@@ -40,16 +40,16 @@ log = get_logger("http")
 
 
 class HttpApp:
-    """The ASGI application."""
+    """The ASGI application; `hot` maps method and path to the handlers on bare ASGI."""
 
     def __init__(self, hot: dict[tuple[str, str], AsgiHandler], rest: FastAPI) -> None:
-        self._hot = hot
+        self.hot = hot
         self.rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http":
-            handler = self._hot.get((scope["method"], scope["path"]))
+            handler = self.hot.get((scope["method"], scope["path"]))
             if handler is not None:
                 await handler(scope, receive, send)
                 return
