@@ -48,7 +48,11 @@ The address that a socket is bound to and the address that peers are told are se
 SETTINGS_INTRO = """\
 Settings come from `tieline.toml` in the current directory (or from the file that `--config` or the environment
 variable `TIELINE_CONFIG` names). An environment variable wins over the file. An unknown key or a bad value is
-refused with file, line and key. `tieline settings` shows what is in force."""
+refused with file, line and key. `tieline settings` shows what is in force.
+
+One more thing comes from the environment only: `TIELINE_STORE_KEY`, the key that projects' secrets are encrypted
+with, in place of the key file; several with commas between, of which the first encrypts and all decrypt. See
+[how to keep it](../howto/deploy.md#keep-the-secrets-key)."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

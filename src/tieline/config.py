@@ -152,8 +152,26 @@ class StoreSettings(Record):
     path: Annotated[str, _about("The SQLite database file; `:memory:` keeps nothing (tests only).")] = (
         "tieline.db"
     )
+    key_file: Annotated[
+        str | None,
+        _about(
+            "File with the keys that projects' secrets are encrypted with; without it, `<store.path>.key`, "
+            "which is made when needed."
+        ),
+    ] = None
+    keep_days: Annotated[
+        _NotNegative,
+        _about(
+            "How long ended conversations (turns, outcomes) and reservations are kept; 0 keeps them for ever.",
+            "days",
+        ),
+    ] = 90.0
     idempotency_retention_s: Annotated[
-        _Positive, _about("How long an `Idempotency-Key` is remembered.", "s")
+        _Positive,
+        _about(
+            "How long an `Idempotency-Key` is remembered at least; it is forgotten within two hours after.",
+            "s",
+        ),
     ] = 86400.0
 
 
@@ -275,7 +293,7 @@ SETTINGS: tuple[Setting, ...] = tuple(_rows())
 
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 _BY_ENV = {setting.env: setting for setting in SETTINGS}
-_RESERVED_ENV = frozenset({"TIELINE_CONFIG"})
+_RESERVED_ENV = frozenset({"TIELINE_CONFIG", "TIELINE_STORE_KEY"})
 
 
 class _Fault(Record):

@@ -19,6 +19,7 @@ from tieline import __version__
 from tieline.agent.pool import AgentPool
 from tieline.agent.providers.offline import OfflineVoice
 from tieline.agent.settings import AgentSettings
+from tieline.agent.spec import LoadReport
 from tieline.calls.admission import Admission
 from tieline.calls.agents import Agents
 from tieline.calls.directory import Directory
@@ -49,6 +50,7 @@ from tieline.sip.events import Flow, SipEvent, Transport
 from tieline.sip.message import Limits
 from tieline.sip.stack import SipStack
 from tieline.store.anchor import steady_anchor
+from tieline.store.seal import seal_of, unopened
 from tieline.store.sqlite import SqliteStore
 
 ROUTED_PROBE = "192.0.2.1"
@@ -78,7 +80,8 @@ class Server:
         self.clock = SystemClock(steady_anchor(path))
         self.metrics = Metrics()
         self._feed = CounterFeed(self.metrics)
-        self.store = SqliteStore(path, before_commit=before_commit)
+        seal = seal_of(path, settings.store.key_file)
+        self.store = SqliteStore(path, before_commit=before_commit, seal=seal)
         self.outcomes = Outcomes(self.store)
         self.admission = Admission(settings.server.max_calls)
         self.media = MediaLink(_media_settings(settings))
@@ -201,12 +204,13 @@ class Server:
                 f"SIP cannot listen on {self._udp or self._tcp}: {error.strerror}", field="sip.udp_port"
             ) from None
 
-    async def drain(self) -> None:
-        """Refuse new calls and reservations, let running calls finish within the configured time."""
+    async def drain(self, timeout_s: float | None = None) -> None:
+        """Refuse new calls and reservations, let running calls finish within the configured time, or a shorter one."""
         self.http.health.draining = True
         self.endpoint.stack.draining = True
         self._log.info("= draining", calls=self.admission.calls)
-        ended = await self.registry.drain(self.settings.server.drain_timeout_s)
+        limit_s = self.settings.server.drain_timeout_s if timeout_s is None else timeout_s
+        ended = await self.registry.drain(limit_s)
         self._log.info("= drained", ended_by_us=ended)
 
     async def stop(self) -> None:
@@ -365,6 +369,8 @@ async def serve(settings: Settings, ready_file: Path | None = None) -> None:
     for task in (draining, cut):
         task.cancel()
     await asyncio.gather(draining, cut, return_exceptions=True)
+    if impatient.is_set():
+        await server.drain(0.0)  # whoever is still on the line hears a BYE, and has an outcome
     await server.stop()
 
 
@@ -437,7 +443,22 @@ def _agent_settings(settings: Settings) -> AgentSettings:
     )
 
 
+class _SealedAgent(AgentPool):
+    """Stands for an agent whose secrets cannot be opened: starting it says so."""
+
+    def __init__(self, path: str, settings: AgentSettings, fault: str) -> None:
+        super().__init__(path, settings)
+        self._fault = fault
+
+    async def start(self) -> LoadReport:
+        """Raises `ConfigurationError` with the reason and the fix."""
+        raise ConfigurationError(self._fault)
+
+
 def _make_agent(settings: AgentSettings, project: Project) -> AgentPool:
+    fault = unopened(project)
+    if fault is not None:
+        return _SealedAgent(project.path or "", settings, fault)
     return AgentPool(project.path or "", settings, destinations=project.handoffs, secrets=project.secrets)
 
 

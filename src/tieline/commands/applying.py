@@ -105,7 +105,7 @@ async def _apply(file: Path, config: Path | None, *, dry_run: bool, prune: bool)
         current = await opened.store.resources()
         # In a thread: checking a project starts processes and waits for them with a loop of its own.
         plan = await asyncio.to_thread(applier.plan, current)
-        if dry_run or not plan.changes:
+        if dry_run or not (plan.changes or await opened.store.unsealed_secrets()):
             return plan
         return await _carry_out(opened, applier)
 

@@ -81,12 +81,13 @@ async def open_store(config: Path | None) -> AsyncIterator[OpenStore]:
     """The database of the settings, opened beside a server that may be running."""
     from tieline.clock import SystemClock
     from tieline.store.anchor import steady_anchor
+    from tieline.store.seal import seal_of
     from tieline.store.sqlite import SqliteStore
 
     settings = read_settings(config)
     path = Path(settings.store.path)
     clock = SystemClock(steady_anchor(path))
-    store: Store = SqliteStore(path)
+    store: Store = SqliteStore(path, seal=seal_of(path, settings.store.key_file))
     await store.open(clock.utc())
     try:
         yield OpenStore(store, clock, settings)

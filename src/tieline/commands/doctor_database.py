@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tieline.commands.findings import Finding
 from tieline.config import Settings
+from tieline.errors import ConfigurationError
 from tieline.model.resources import Resources
 
 SYNC_PROBES = 5
@@ -96,7 +97,7 @@ def check_resources(settings: Settings) -> Iterator[Finding]:
             "Write a resource file and `tieline apply` it.",
         )
         return
-    resources = asyncio.run(_resources(settings))
+    resources, unsealed = asyncio.run(_resources(settings))
     if not resources.trunks:
         yield Finding(
             "resources", "fault", "there is no trunk: every call is refused",
@@ -106,6 +107,7 @@ def check_resources(settings: Settings) -> Iterator[Finding]:
         yield Finding("resources", "fault", "there is no project", "Add one under `projects` and apply.")
     if not resources.api_keys:
         yield Finding("resources", "advice", "there is no API key", "Make one with `tieline keys create`.")
+    yield from _check_secrets(settings, resources, unsealed)
     yield from _check_projects(resources)
     for pool in resources.pools:
         if not pool.numbers:
@@ -114,16 +116,48 @@ def check_resources(settings: Settings) -> Iterator[Finding]:
             )
 
 
-async def _resources(settings: Settings) -> Resources:
+def _check_secrets(settings: Settings, resources: Resources, unsealed: int) -> Iterator[Finding]:
+    """Whether the secrets of projects are encrypted, can be opened, and their key is nobody else's to read."""
+    from tieline.store.seal import seal_of, unopened
+
+    count = sum(len(project.secrets) for project in resources.projects)
+    if not count:
+        return
+    seal = seal_of(Path(settings.store.path), settings.store.key_file)
+    try:
+        seal.has_key()
+    except ConfigurationError as error:
+        yield Finding("secrets", "fault", error.message, "Mend the key; without it the secrets stay closed.")
+    faults = [f"project {one.slug}: {fault}" for one in resources.projects if (fault := unopened(one))]
+    for fault in faults:
+        what, _, fix = fault.partition("; ")
+        yield Finding("secrets", "fault", what, f"{fix[:1].upper()}{fix[1:]}.")
+    if unsealed:
+        yield Finding(
+            "secrets", "advice", f"{unsealed} secrets are stored in clear, or under an older key",
+            "Run `tieline apply` with any resource file: it encrypts them with the first key.",
+        )  # fmt: skip
+    if seal.key_file.is_file() and seal.key_file.stat().st_mode & 0o077:
+        yield Finding(
+            "secrets", "fault", f"others than its owner may read the key file {seal.key_file}",
+            f"Run `chmod 600 {seal.key_file}`.",
+        )  # fmt: skip
+    if not faults and not unsealed:
+        yield Finding("secrets", "ok", f"{count} are encrypted, with the key from {seal.place}")
+
+
+async def _resources(settings: Settings) -> tuple[Resources, int]:
+    """What is configured, and how many secrets are not encrypted as they should be."""
     from tieline.clock import SystemClock
     from tieline.store.anchor import steady_anchor
+    from tieline.store.seal import seal_of
     from tieline.store.sqlite import SqliteStore
 
     path = Path(settings.store.path)
-    store = SqliteStore(path)
+    store = SqliteStore(path, seal=seal_of(path, settings.store.key_file))
     await store.open(SystemClock(steady_anchor(path)).utc())
     try:
-        return await store.resources()
+        return await store.resources(), await store.unsealed_secrets()
     finally:
         await store.close()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tieline.commands.context import (
+    EXIT_CONFIGURATION,
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
     CommandFailed,
@@ -18,6 +20,9 @@ from tieline.commands.context import (
     run,
 )
 from tieline.commands.credentials import find_project
+
+if TYPE_CHECKING:
+    from tieline.model.project import Project
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command("bench", context_settings=PASS_ON, add_help_option=False)(bench)
 
 
+HEADER_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -97,22 +103,58 @@ def chat(
     attributes: Annotated[
         str | None, typer.Option("--attributes", "-a", help="Attributes of the call, as a JSON object.")
     ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="NAME:VALUE", help="A header of the INVITE; repeat for more."),
+    ] = None,
     caller: Annotated[str | None, typer.Option(help="The caller's number.")] = None,
+    callee: Annotated[str | None, typer.Option(help="The number that was called.")] = None,
 ) -> None:
-    """Talk to an agent in the terminal, with the same code that runs on calls."""
-    from tieline.agent.chat import run_chat
+    """Talk to an agent in the terminal, with the same code that runs on calls.
 
-    given = _read_attributes(attributes)
-    folder = Path(project)
-    secrets: dict[str, str] = {}
+    A project named by its slug has the destinations and secrets that are configured for it; a folder has its own.
+    """
+    from tieline.agent.chat import run_chat
+    from tieline.store.seal import unopened
+
+    given, headers = _read_attributes(attributes), _read_headers(header or [])
+    folder, configured = Path(project), None
     if not folder.is_dir():
-        found = run(_find(project, config))
-        if found.path is None:
+        configured = run(_find(project, config))
+        if configured.path is None:
             raise CommandFailed(f"{project} has no agent to talk to")
-        folder, secrets = Path(found.path), found.secrets
-    status = run_chat(folder, given, None, sys.stdin, sys.stdout, caller_number=caller, secrets=secrets)
+        fault = unopened(configured)
+        if fault is not None:
+            raise CommandFailed(f"project {configured.slug}: {fault}", EXIT_CONFIGURATION)
+        folder = Path(configured.path)
+    status = run_chat(
+        folder,
+        given,
+        headers,
+        sys.stdin,
+        sys.stdout,
+        caller_number=caller,
+        callee_number=callee,
+        destinations=configured.handoffs if configured is not None else (),
+        secrets=configured.secrets if configured is not None else {},
+    )
     if status:
         raise typer.Exit(status)
+
+
+def _read_headers(written: list[str]) -> dict[str, str]:
+    """Headers given as `NAME:VALUE`. Standard ones are welcome: a caller may send any."""
+    from tieline.handoff.headers import value_fault
+
+    found: dict[str, str] = {}
+    for one in written:
+        name, colon, value = one.partition(":")
+        name, value = name.strip(), value.strip()
+        fault = value_fault(value) if colon and HEADER_NAME.fullmatch(name) else "must be NAME:VALUE"
+        if fault is not None:
+            raise CommandFailed(f"--header {one[:64]!r}: {fault}", EXIT_USAGE)
+        found[name] = value
+    return found
 
 
 def _read_attributes(text: str | None) -> dict[str, Any]:
@@ -130,6 +172,7 @@ def _read_attributes(text: str | None) -> dict[str, Any]:
     return value
 
 
-async def _find(name: str, config: Path | None) -> Any:
+async def _find(name: str, config: Path | None) -> Project:
     async with open_store(config) as opened:
-        return find_project(await opened.store.resources(), name)
+        found: Project = find_project(await opened.store.resources(), name)
+        return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,10 @@ from tieline.commands.context import (
     run,
 )
 from tieline.commands.credentials import find_project
+
+if TYPE_CHECKING:
+    from tieline.model.handoff import Destination
+    from tieline.model.project import Project
 
 trunk = typer.Typer(name="trunk", help="Look at SIP trunks, and change them.", no_args_is_help=True)
 project = typer.Typer(
@@ -123,12 +127,13 @@ def check_project(
     from tieline.agent.project import check_project as check
 
     folder = Path(path)
+    destinations: tuple[Destination, ...] = ()
     if not folder.is_dir():
-        found = run(_project_folder(path, config))
-        if found is None:
+        found = run(_find(path, config))
+        if found.path is None:
             raise CommandFailed(f"{path} is neither a folder nor a project with one")
-        folder = Path(found)
-    report = check(folder)
+        folder, destinations = Path(found.path), found.handoffs
+    report = check(folder, destinations=destinations)
     if as_json:
         print_json({"folder": str(folder), "ok": report.ok, "findings": list(report.findings)})
     else:
@@ -142,7 +147,7 @@ def check_project(
         raise typer.Exit(EXIT_NO)
 
 
-async def _project_folder(name: str, config: Path | None) -> str | None:
+async def _find(name: str, config: Path | None) -> Project:
     async with open_store(config) as opened:
-        found: str | None = find_project(await opened.store.resources(), name).path
+        found: Project = find_project(await opened.store.resources(), name)
         return found

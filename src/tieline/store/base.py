@@ -185,6 +185,10 @@ class ResourceStore(Protocol):
         """
         ...
 
+    async def unsealed_secrets(self) -> int:
+        """How many secrets of projects the next apply will encrypt, or encrypt anew; 0 for a store that need not."""
+        ...
+
     async def resources_version(self) -> int:
         """Grows with every apply, by whichever process; a server reloads when it changes."""
         ...

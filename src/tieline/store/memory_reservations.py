@@ -306,6 +306,10 @@ class MemoryReservations:
         self._version += 1
         return self._resources
 
+    async def unsealed_secrets(self) -> int:
+        """Nothing comes to rest here."""
+        return 0
+
     async def resources_version(self) -> int:
         """Grows with every apply."""
         return self._version

@@ -11,6 +11,7 @@ from typing import Any
 from tieline.errors import ConfigurationError
 from tieline.store.anchor import read_boot, save_anchor
 from tieline.store.migration import SchemaState, migrate, schema_state
+from tieline.store.seal import Seal, seal_of
 from tieline.store.sqlite_connection import Reader, connect_writer
 from tieline.store.sqlite_conversations import SqliteConversations
 from tieline.store.sqlite_reservations import SqliteReservations
@@ -23,12 +24,20 @@ class SqliteStore(SqliteReservations, SqliteConversations, SqliteResources):
     """Everything `tieline.store.base.Store` promises, in the SQLite file at `path`. For use from one event loop.
 
     `before_commit` is called in the writer's thread before each commit that has something to write; tests delay
-    the disk with it.
+    the disk with it. `seal` keeps the secrets of projects; without it, keys come from the environment or from the file
+    `<path>.key`.
     """
 
-    def __init__(self, path: Path | str, *, before_commit: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        before_commit: Callable[[], None] | None = None,
+        seal: Seal | None = None,
+    ) -> None:
         super().__init__()
         self.path = Path(path)
+        self._seal = seal or seal_of(self.path)
         self._before_commit = before_commit
         self._data_version = -1
         self._changes = 0

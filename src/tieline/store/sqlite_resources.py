@@ -15,6 +15,7 @@ from tieline.model.project import Account, ApiKey, Project, SipToken
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
 from tieline.store.records import stamp
+from tieline.store.seal import Seal
 from tieline.store.sqlite_connection import Reader
 from tieline.store.sqlite_reservations import Hints
 from tieline.store.sqlite_turn import PoolEntry
@@ -46,6 +47,7 @@ class SqliteResources:
     _reader: Reader
     _pools: dict[str, PoolEntry]
     _hints: Hints
+    _seal: Seal
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,9 +66,13 @@ class SqliteResources:
         def job(connection: sqlite3.Connection) -> Resources:
             current = self._load(connection)
             wanted = change(current)
+            stored = _read_documents(connection)
+            to_store = msgspec.structs.replace(
+                wanted, projects=self._seal.close(wanted.projects, stored.get("projects", ()))
+            )
             for kind in _KINDS:
-                if getattr(wanted, kind) != getattr(current, kind):
-                    document = msgspec.json.encode(getattr(wanted, kind)).decode()
+                if getattr(to_store, kind) != stored.get(kind, ()):
+                    document = msgspec.json.encode(getattr(to_store, kind)).decode()
                     connection.execute(_SAVE, (kind, document))
             _save_pools(connection, current.pools, wanted.pools)
             connection.execute(_GROW, (stamp(now),))
@@ -74,6 +80,12 @@ class SqliteResources:
             return wanted
 
         return await self._writer.submit(job)
+
+    async def unsealed_secrets(self) -> int:
+        """Secrets that the next apply will seal (anew): in clear, or under a key that is not the first."""
+        return await self._reader.read(
+            lambda connection: self._seal.count_outdated(_read_documents(connection).get("projects", ()))
+        )
 
     async def resources_version(self) -> int:
         """Grows with every apply, by whichever process."""
@@ -84,12 +96,9 @@ class SqliteResources:
         version = _read_version(connection)
         loaded = self._loaded
         if loaded[0] != version:
-            documents = dict(connection.execute("SELECT kind, document FROM resources").fetchall())
-            kinds = {
-                kind: msgspec.json.decode(documents[kind], type=shape)
-                for kind, shape in _KINDS.items()
-                if kind in documents
-            }
+            kinds = _read_documents(connection)
+            if "projects" in kinds:
+                kinds["projects"] = self._seal.open(kinds["projects"])
             loaded = (version, Resources(pools=_read_pools(connection), **kinds))
             self._loaded = loaded
         return loaded[1]
@@ -102,6 +111,16 @@ class SqliteResources:
             for number, name, policy, member in rows
         }
         self._hints.forget()
+
+
+def _read_documents(connection: sqlite3.Connection) -> dict[str, Any]:
+    """The resources of each kind but pools, as stored: secrets are sealed."""
+    documents = dict(connection.execute("SELECT kind, document FROM resources").fetchall())
+    return {
+        kind: msgspec.json.decode(documents[kind], type=shape)
+        for kind, shape in _KINDS.items()
+        if kind in documents
+    }
 
 
 def _read_version(connection: sqlite3.Connection) -> int:

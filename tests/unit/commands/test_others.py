@@ -167,6 +167,86 @@ def test_chat_by_slug(applied: Tieline) -> None:
     assert applied("chat", "none").status == 1
 
 
+AGENT = """\
+def start_function(conv):
+    said = [conv.utils.get_secret("crm"), conv.sip_headers["X-Tier"], conv.caller_number, conv.callee_number]
+    conv.call_handoff(destination="desk")
+    return {"utterance": " ".join(said)}
+"""
+PROJECT = """\
+accounts: [{slug: a}]
+projects:
+  - slug: one
+    path: agent
+    secrets: {crm: {value_from_env: CRM_PASSWORD}}
+    handoffs:
+      - {name: desk, sip_config: {method: bye}, sip_headers: [{key: X-Reason, value: asked}]}
+"""
+
+
+@pytest.fixture
+def project(tieline: Tieline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tieline:
+    """The same, with a project that has a folder, a secret and a destination."""
+    functions = tmp_path / "agent" / "functions"
+    functions.mkdir(parents=True)
+    (functions / "start_function.py").write_text(AGENT)
+    (tmp_path / "p.yaml").write_text(PROJECT)
+    monkeypatch.setenv("CRM_PASSWORD", "swordfish")
+    ran = tieline("apply", "-f", "p.yaml")
+    assert ran.status == 0, ran.err
+    return tieline
+
+
+def test_chat_with_what_is_configured(project: Tieline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    given = ("-H", "X-Tier: gold", "--caller", "+15550100001", "--callee", "+15550100002")
+    ran = project("chat", "one", *given)
+    assert ran.status == 0, ran.out
+    assert "< swordfish gold +15550100001 +15550100002" in ran.out
+    assert '"X-Reason"' in ran.out
+    for bad in ("X-Tier", ": gold", "X Tier: gold", "X-Tier: a\nb"):
+        assert project("chat", "one", "--header", bad).status == 2
+
+
+def test_project_check_takes_what_is_configured(project: Tieline) -> None:
+    assert "can be served" in project("project", "check", "one").out
+
+
+def test_secrets_need_their_key(project: Tieline, tmp_path: Path) -> None:
+    database, key = tmp_path / "tieline.db", tmp_path / "tieline.db.key"
+    assert b"swordfish" not in database.read_bytes()
+    assert findings(project, tmp_path)["secrets"] == [
+        ("ok", "1 are encrypted, with the key from tieline.db.key")
+    ]
+    key.chmod(0o644)
+    assert findings(project, tmp_path)["secrets"][0][0] == "fault"
+    key.chmod(0o600)
+    key.rename(tmp_path / "away")
+    ran = project("chat", "one")
+    assert (ran.status, "secrets that cannot be opened: crm; bring back the key" in ran.err) == (3, True)
+    assert findings(project, tmp_path)["secrets"] == [
+        ("fault", "project one: secrets that cannot be opened: crm")
+    ]
+    assert project("project", "list").status == 0
+    assert "swordfish" not in project("export").out
+    assert project("apply", "-f", "p.yaml").status == 0
+    assert findings(project, tmp_path)["secrets"][0][0] == "ok"
+
+
+def test_doctor_on_keys(project: Tieline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = (tmp_path / "tieline.db.key").read_text().strip()
+    monkeypatch.setenv("TIELINE_STORE_KEY", "hunter2")
+    found = findings(project, tmp_path)["secrets"]
+    assert [level for level, _ in found] == ["fault", "fault"]
+    assert "hunter2" not in str(found)
+    monkeypatch.setenv("TIELINE_STORE_KEY", f"{'A' * 43}= {old}")
+    assert findings(project, tmp_path)["secrets"][0][0] == "advice"
+    assert project("apply", "-f", "p.yaml").out == "nothing to change\n"
+    assert findings(project, tmp_path)["secrets"] == [
+        ("ok", "1 are encrypted, with the key from TIELINE_STORE_KEY")
+    ]
+
+
 def test_help_is_quick_because_imports_are_late() -> None:
     code = (
         "import sys, tieline.cli; heavy = {'fastapi', 'uvicorn', 'sqlalchemy', 'phonenumbers', 'prometheus_client',"
