@@ -130,7 +130,7 @@ class CallRecord:
         secret = run.user_input or "" if run.input_is_pii else ""
         utterance = ""
         if result.failure is None:
-            self._metrics.extend(msgspec.to_builtins(metric) for metric in result.metrics)
+            self._metrics.extend(_without(msgspec.to_builtins(metric), secret) for metric in result.metrics)
             utterance = " ".join(text for text in result.utterances if text)
         logs = (_log_entry(entry) for entry in msgspec.to_builtins(result.logs))
         return Turn(
