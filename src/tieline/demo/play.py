@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import signal
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ def run_demo(*, once: bool = False) -> int:
     folder = Path(tempfile.mkdtemp(prefix="tieline-demo-"))
     server = ServerProcess(folder)
     story = Story(screen=Screen(), server=server, example=example)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server must not outlive us
     try:
         asyncio.run(play(story))
         if not story.failed and not once:
