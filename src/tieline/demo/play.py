@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -238,16 +239,21 @@ def keep_serving(story: Story) -> None:
         """  -d '{"attributes": {"shared_id": "case-2042", "customer": {"first_name": "Sam"}}}'"""
     )
     screen.line("call it (put the number in), or use any softphone:")
-    screen.command(f"tieline phone sip:+15550101@{host}:{port} --press 1")
+    screen.command(f"{command_name()} phone sip:+15550101@{host}:{port} --press 1")
     screen.line("read the outcome:")
     screen.command(
         f"curl -s '{story.addresses.http}/v1/northwind/front-desk/handoff_state?shared_id=case-2042' \\\n"
         f"  -H 'x-api-key: {story.handoff_key}'"
     )
     screen.line("look at calls:")
-    screen.command(f"tieline calls list --config {story.server.config}")
+    screen.command(f"{command_name()} calls list --config {story.server.config}")
     with contextlib.suppress(KeyboardInterrupt):
         story.server.wait()
+
+
+def command_name() -> str:
+    """How a person in this shell calls `tieline`."""
+    return "tieline" if shutil.which("tieline") else shown_path(Path(sys.executable).parent / "tieline")
 
 
 def shown_path(path: Path) -> str:
