@@ -132,18 +132,23 @@ class Served:
         answer: dict[str, Any] = found.answer
         return answer
 
-    async def find_call(self, sip_call_id: str, project: str = "desk") -> dict[str, Any] | None:
-        """The conversation of a SIP call, None when there is none."""
-        path = f"/v1/northwind/{project}/conversations?limit=200"
-        found = await self.ask("GET", path, SECRETS["TEST_RECORDS_KEY"])
-        rows: list[dict[str, Any]] = found.answer["conversations"]
-        return next((row for row in rows if row["sip_call_id"] == sip_call_id), None)
+    async def calls(self, project: str = "desk") -> dict[str, dict[str, Any]]:
+        """All conversations of a project by the SIP Call-ID, read page by page."""
+        found: dict[str, dict[str, Any]] = {}
+        before = ""
+        while True:
+            path = f"/v1/northwind/{project}/conversations?limit=200{before}"
+            rows = (await self.ask("GET", path, SECRETS["TEST_RECORDS_KEY"])).answer["conversations"]
+            if not rows:
+                return found
+            found |= {row["sip_call_id"]: row for row in rows}
+            before = f"&before={quote(rows[-1]['started_at'])}"
 
     async def ended_call(self, sip_call_id: str, project: str = "desk") -> dict[str, Any]:
         """The conversation of a SIP call, once its last write is there."""
 
         async def find() -> dict[str, Any] | None:
-            call = await self.find_call(sip_call_id, project)
+            call = (await self.calls(project)).get(sip_call_id)
             return call if call is not None and call["termination"] is not None else None
 
         return await eventually(find)
@@ -159,7 +164,7 @@ class Served:
 
     async def command(self, *words: str, status: int = 0) -> str:
         """Run a command with this server's settings; what it printed."""
-        done = await asyncio.to_thread(self.process.command, *words)
+        done = await asyncio.to_thread(self.process.command, *words, env=SECRETS)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
 
