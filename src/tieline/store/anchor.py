@@ -25,7 +25,7 @@ INSERT INTO clock (id, boot_id, boot_time, utc) VALUES (1, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET boot_id = excluded.boot_id, boot_time = excluded.boot_time, utc = excluded.utc"""
 _NEWEST = """
 SELECT max(coalesce((SELECT utc FROM clock), 0),
-           coalesce((SELECT reserved_at FROM reservations ORDER BY id DESC LIMIT 1), 0),
+           coalesce((SELECT reserved_at FROM reservations ORDER BY key DESC LIMIT 1), 0),
            coalesce((SELECT max(started_at) FROM conversations), 0))"""
 
 

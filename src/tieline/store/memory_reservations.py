@@ -127,7 +127,7 @@ class MemoryReservations:
         here.counters["reserved"] += 1
         held = take(free, here.policy, lease_seconds(here.policy, request.ttl_s), now)
         here.store(held)
-        (reservation_id,) = new_reservation_ids(1, now)
+        (reservation_id,) = new_reservation_ids(stamp(now), 1)
         reservation = Reservation(
             id=reservation_id,
             pool=pool,

@@ -1,8 +1,9 @@
 """The schema, declared once for every SQL engine. Times are integers: microseconds since 1970, UTC.
 
 `numbers` is the table the speed of reservations hangs on: the partial index `numbers_in_turn` holds exactly the
-numbers that may be handed out, in the order in which they are. `reservations` is kept by its time-ordered id, so
-that new rows go to the end of the table; its index (epoch, number) grows at the end too, because numbers rotate.
+numbers that may be handed out, in the order in which they are. `reservations` is kept by a key that grows with time
+and is part of the public id: new rows go to the end of the table, and its indexes need not hold the long id. Its
+index (epoch, number) grows at the end too, because numbers rotate.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ Index("numbers_removed", numbers.c.number, sqlite_where=text("member = 0"))
 reservations = Table(
     "reservations",
     metadata,
+    Column("key", Integer, primary_key=True),
     Column("id", Text, nullable=False),
     Column("number_id", Integer, ForeignKey("numbers.id"), nullable=False),
     Column("epoch", Integer, nullable=False),
@@ -116,11 +118,9 @@ reservations = Table(
     Column("from_tag", Text),
     Column("conversation_id", Text),
     Column("late", Integer, nullable=False, server_default="0"),
-    PrimaryKeyConstraint("id"),
-    sqlite_with_rowid=False,
 )
 Index("reservations_by_epoch", reservations.c.epoch, reservations.c.number_id, unique=True)
-Index("reservations_by_project", reservations.c.project, reservations.c.id)
+Index("reservations_by_project", reservations.c.project)
 Index(
     "reservations_by_key",
     reservations.c.project,

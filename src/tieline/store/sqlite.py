@@ -95,6 +95,7 @@ class _Groups:
         if version != store._data_version:
             store._data_version = version
             store._load_pools(connection)
+            store._load_keys(connection)
         store._changes = connection.total_changes
 
     def reserve(self, connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[Any]:

@@ -32,6 +32,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute("PRAGMA cache_size = -65536")
+        # What a statement over many rows would need to be undone by itself goes to a file otherwise.
+        connection.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.Error as error:
         raise ConfigurationError(f"cannot open the database {path}: {error}", file=str(path)) from error
     return connection

@@ -27,6 +27,7 @@ from tieline.model.pool import NumberAdmin, Pool, PoolStats
 from tieline.model.reservation import BindRequest, BindResult, BindVerdict, Reservation, ReserveRequest
 from tieline.store.base import PoolNumber
 from tieline.store.errors import IdempotencyMismatch, InFlight, PoolExhausted
+from tieline.store.identity import ReservationKeys, reservation_key
 from tieline.store.records import attach, repeat_bind, stamp, storable
 from tieline.store.sqlite_connection import Reader
 from tieline.store.sqlite_pools import read_lingering, read_numbers, read_stats
@@ -50,15 +51,17 @@ HINT_LIFE = timedelta(seconds=1)
 
 _FROM = "FROM reservations r JOIN numbers n ON n.id = r.number_id JOIN pools p ON p.id = n.pool_id"
 _SELECT = f"SELECT {RESERVATION_COLUMNS} {_FROM}"
-_BY_ID = f"{_SELECT} WHERE r.id = ?"
+_HAS_ID = "WHERE r.key = ? AND r.id = ?"
+_BY_ID = f"{_SELECT} {_HAS_ID}"
 _BY_KEY = f"SELECT {RESERVATION_COLUMNS}, r.body_hash {_FROM} WHERE r.project = ? AND r.idempotency_key = ?"
 _BY_CALL = f"{_SELECT} WHERE r.sip_call_id = ? AND r.from_tag = ?"
 _BOUND = f"SELECT r.id, r.epoch {_FROM} WHERE n.phase = 2 AND r.epoch = n.epoch"
-_WITH_LEASE = f"SELECT {RESERVATION_COLUMNS}, {NUMBER_COLUMNS}, n.id, n.pool_id {_FROM} WHERE r.id = ?"
+_WITH_LEASE = f"SELECT {RESERVATION_COLUMNS}, {NUMBER_COLUMNS}, n.id, n.pool_id {_FROM} {_HAS_ID}"
 _DIALLED = f"""
 SELECT {RESERVATION_COLUMNS}, {NUMBER_COLUMNS}, n.id FROM numbers n JOIN pools p ON p.id = n.pool_id
     LEFT JOIN reservations r ON r.epoch = n.epoch AND r.number_id = n.id WHERE n.pool_id = ? AND n.number = ?"""  # noqa: S608
-_NEWEST = f"{_SELECT} WHERE r.project = ? AND (?2 IS NULL OR p.name = ?2) ORDER BY r.id DESC LIMIT ?3"
+_NEWEST = f"{_SELECT} WHERE r.project = ? AND (?2 IS NULL OR p.name = ?2) ORDER BY r.key DESC LIMIT ?3"
+_NEWEST_KEY = "SELECT max(coalesce(max(key), 0), ?) FROM reservations"
 _STRAY = "UPDATE numbers SET strays = ?, recent_strays = ? WHERE id = ?"
 _COUNT = {
     name: f"UPDATE pools SET {name} = {name} + 1 WHERE id = ?"  # noqa: S608 - names of ours
@@ -105,6 +108,7 @@ class SqliteReservations:
     def __init__(self) -> None:
         super().__init__()
         self._pools: dict[str, PoolEntry] = {}
+        self._keys = ReservationKeys()
         self._hints = Hints()
         self._in_flight: set[tuple[str, str]] = set()
         self._refused: Counter[str] = Counter()
@@ -151,7 +155,7 @@ class SqliteReservations:
                 by_pool[one.pool].append(position)
         for pool, positions in by_pool.items():
             entry = self._pools[pool]
-            made = take_in_turn(connection, entry, [wanted[position] for position in positions])
+            made = take_in_turn(connection, entry, [wanted[at] for at in positions], self._keys)
             for position, reservation in zip(positions, made, strict=False):
                 results[position] = reservation
             refused = positions[len(made) :]
@@ -252,7 +256,7 @@ class SqliteReservations:
         rule: Callable[[NumberLease, Reservation, Pool], Step | None],
     ) -> bool:
         """Apply a rule to what a call holds, if it still holds it."""
-        row = connection.execute(_WITH_LEASE, (reservation_id,)).fetchone()
+        row = connection.execute(_WITH_LEASE, (reservation_key(reservation_id), reservation_id)).fetchone()
         if row is None:
             return False
         reservation, lease = read_reservation(row), read_lease(row[RESERVATION_WIDTH:])
@@ -275,7 +279,7 @@ class SqliteReservations:
     def _release(
         self, connection: sqlite3.Connection, reservation_id: str, project: str, now: datetime
     ) -> Reservation:
-        row = connection.execute(_WITH_LEASE, (reservation_id,)).fetchone()
+        row = connection.execute(_WITH_LEASE, (reservation_key(reservation_id), reservation_id)).fetchone()
         reservation = None if row is None else read_reservation(row)
         if reservation is None or reservation.project != project:
             raise NotFound("no such reservation", reservation_id=reservation_id)
@@ -307,7 +311,7 @@ class SqliteReservations:
     async def reservation(self, reservation_id: str, now: datetime) -> Reservation | None:
         """One reservation, its state as of `now`."""
         row = await self._reader.read(
-            lambda connection: connection.execute(_BY_ID, (reservation_id,)).fetchone()
+            lambda connection: connection.execute(_BY_ID, (reservation_key(reservation_id), reservation_id)).fetchone()
         )
         return None if row is None else state_at(read_reservation(row), now)
 
@@ -350,6 +354,10 @@ class SqliteReservations:
         if not entry.member:
             raise _no_pool(pool)
         return entry
+
+    def _load_keys(self, connection: sqlite3.Connection) -> None:
+        """Begin behind the newest reservation, whoever made it."""
+        self._keys.last = connection.execute(_NEWEST_KEY, (self._keys.last,)).fetchone()[0]
 
     def _flush_refused(self, connection: sqlite3.Connection) -> None:
         """Store the refusals counted since the last commit; called only where a commit is due anyway."""

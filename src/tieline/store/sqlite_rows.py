@@ -8,6 +8,7 @@ from typing import Any
 from tieline.model.lease import NumberLease, Phase
 from tieline.model.pool import CallerPolicy, NumberAdmin
 from tieline.model.reservation import Reservation, ReservationState
+from tieline.store.identity import reservation_key
 from tieline.store.records import read_stamp, stamp
 
 STATES = (
@@ -42,7 +43,7 @@ UPDATE numbers SET phase = ?, expires_at = ?, free_at = ?, released = ?, last_us
 
 STORE_RESERVATION = """
 UPDATE reservations SET state = ?, expires_at = ?, sip_call_id = ?, from_tag = ?, conversation_id = ?, late = ?
-    WHERE id = ?"""
+    WHERE key = ?"""
 
 
 def read_lease(row: Sequence[Any]) -> NumberLease:
@@ -108,5 +109,5 @@ def reservation_values(reservation: Reservation) -> tuple[Any, ...]:
         reservation.from_tag,
         reservation.conversation_id,
         int(reservation.late),
-        reservation.id,
+        reservation_key(reservation.id),
     )

@@ -21,10 +21,27 @@ from tieline.errors import ConfigurationError, SchemaTooNew
 from tieline.model.pool import NumberState
 from tieline.model.reservation import BindVerdict, ReservationState
 from tieline.store.anchor import Boot, read_boot, save_anchor, steady_anchor
+from tieline.store.base import Pruned
 from tieline.store.migration import MIGRATIONS, REVISIONS, SchemaState, migrate, schema_state
 from tieline.store.schema import metadata
 from tieline.store.sqlite import SqliteStore
 from tieline.testing.store_samples import T0, after, ask, give_pool, invite, numbers, pool
+
+
+async def test_keys_are_forgotten_however_many_looks_it_takes(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tieline.store.sqlite_retention.LOOK", 3)
+    monkeypatch.setattr("tieline.store.sqlite_retention.CHUNK", 2)
+    store = await reopen(database, 0)
+    await give_pool(store, pool(20))
+    for index in range(20):
+        request = ask(project="xy"[index % 2], idempotency_key=f"k{index}", body_hash="h")
+        await store.reserve(request, "p", after(index))
+    assert await store.prune(after(110), keep_s=None, keep_keys_s=100.0) == Pruned(keys=10)
+    assert (await store.reserve(ask(idempotency_key="k10", body_hash="h"), "p", after(110))).replayed
+    await store.close()
+
 
 HOUR = timedelta(hours=1)
 
@@ -225,10 +242,12 @@ async def test_taking_a_number_looks_at_no_other(database: Path) -> None:
     from tieline.store import sqlite_turn
 
     connection = sqlite3.connect(database)
-    plan = connection.execute("EXPLAIN QUERY PLAN " + sqlite_turn._IN_TURN, (1, 0, 0, 1)).fetchall()
+    plan = connection.execute("EXPLAIN QUERY PLAN " + sqlite_turn._IN_TURN, (1, 0, 1)).fetchall()
     connection.close()
     steps = [row[3] for row in plan]
-    assert any("numbers_in_turn (pool_id=? AND phase=? AND free_at<?)" in step for step in steps)
+    looks = [step for step in steps if step.startswith(("SEARCH", "SCAN numbers"))]
+    assert len(looks) == 2, "clean numbers, then dirty ones"
+    assert all("numbers_in_turn (pool_id=? AND phase=? AND free_at<?)" in look for look in looks)
     assert not any("TEMP B-TREE" in step for step in steps)
 
 

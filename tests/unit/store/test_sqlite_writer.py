@@ -15,9 +15,9 @@ from tieline.model.lease import NumberLease, Step
 from tieline.model.pool import NumberAdmin
 from tieline.store import sqlite_turn
 from tieline.store.errors import InFlight, PoolExhausted, StoreFailed
+from tieline.store.records import stamp
 from tieline.store.sqlite import SqliteStore
 from tieline.store.sqlite_reservations import _store as store_step
-from tieline.store.sqlite_turn import Wanted
 from tieline.store.sqlite_writer import MAX_GROUP
 from tieline.testing.store_contract_conversations import opened
 from tieline.testing.store_samples import T0, after, ask, give_pool, invite, numbers, pool
@@ -289,9 +289,9 @@ def test_the_last_guards_hold_when_the_rules_are_bypassed(database: Path) -> Non
     connection.execute(
         "INSERT INTO numbers (id, pool_id, number, position, epoch, free_at) VALUES (1,1,'+1',0,5,9)"
     )
-    wanted = [Wanted(request=ask(), pool="p", now=T0)]
+    lent = sqlite_turn._Lease(end=T0, end_stamp=stamp(T0), free_stamp=stamp(T0), ids=[1, 2])
     with pytest.raises(sqlite3.IntegrityError, match="taken twice"):
-        sqlite_turn._take(connection, pool(1), [(1, "+1", 5, 0), (2, "+2", 1, 0)], wanted * 2, T0)
+        sqlite_turn._take(connection, {None: lent}, stamp(T0))
     connection.rollback()
     lease = NumberLease(number="+1", epoch=4)
     with pytest.raises(sqlite3.IntegrityError, match="moved on"):

@@ -110,6 +110,7 @@ def _create_reservations() -> None:
     """Reservations."""
     op.create_table(
         "reservations",
+        sa.Column("key", sa.Integer(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("number_id", sa.Integer(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
@@ -130,8 +131,7 @@ def _create_reservations() -> None:
             ["number_id"],
             ["numbers.id"],
         ),
-        sa.PrimaryKeyConstraint("id"),
-        sqlite_with_rowid=False,
+        sa.PrimaryKeyConstraint("key"),
     )
     op.create_index(
         "reservations_by_call",
@@ -148,7 +148,7 @@ def _create_reservations() -> None:
         unique=True,
         sqlite_where=sa.text("idempotency_key IS NOT NULL"),
     )
-    op.create_index("reservations_by_project", "reservations", ["project", "id"], unique=False)
+    op.create_index("reservations_by_project", "reservations", ["project"], unique=False)
 
 
 def _create_conversations() -> None:
