@@ -16,10 +16,10 @@ import uvicorn
 import uvloop
 
 from tieline import __version__
+from tieline.agent.barred import BarredAgent
 from tieline.agent.pool import AgentPool
 from tieline.agent.providers.offline import OfflineVoice
 from tieline.agent.settings import AgentSettings
-from tieline.agent.spec import LoadReport
 from tieline.calls.admission import Admission
 from tieline.calls.agents import Agents
 from tieline.calls.directory import Directory
@@ -58,6 +58,9 @@ ROUTED_PROBE = "192.0.2.1"
 
 GC_STEP = 20_000
 """New objects between two collections of the youngest generation (the interpreter's own value is 700)."""
+
+PRUNE_S = 3600.0
+"""How often what has been kept for long enough is deleted."""
 
 WATCH_S = 1.0
 """How often changed resources are looked for and gauges brought up to date."""
@@ -122,7 +125,7 @@ class Server:
         )
         self._web: _WebServer | None = None
         self._web_task: asyncio.Task[None] | None = None
-        self._watch_task: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._log = get_logger("server")
 
@@ -181,8 +184,8 @@ class Server:
         self._web = _WebServer(create_app(self.http))
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
         self._closers.append(self._stop_web)
-        self._watch_task = asyncio.create_task(self._watch(), name="watch")
-        self._closers.append(self._stop_watch)
+        self._chores = [asyncio.create_task(self._watch()), asyncio.create_task(self._prune())]
+        self._closers.append(self._stop_chores)
         while not self._web.started:
             if self._web_task.done():
                 raise ConfigurationError("the HTTP server did not start")
@@ -227,10 +230,10 @@ class Server:
             self._web.should_exit = True
             await self._web_task
 
-    async def _stop_watch(self) -> None:
-        if self._watch_task is not None:
-            self._watch_task.cancel()
-            await asyncio.gather(self._watch_task, return_exceptions=True)
+    async def _stop_chores(self) -> None:
+        for task in self._chores:
+            task.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
 
     # -- resources --------------------------------------------------------------------------------------------
 
@@ -271,6 +274,19 @@ class Server:
             except TielineError as error:
                 self._log.error("resources not loaded", detail=error.message)
             self._refresh_gauges()
+
+    async def _prune(self) -> None:
+        """Delete what has been kept for long enough, now and every hour."""
+        kept = self.settings.store
+        keep_s = kept.keep_days * 86400 or None
+        while True:
+            try:
+                now = self.clock.utc()
+                pruned = await self.store.prune(now, keep_s=keep_s, keep_keys_s=kept.idempotency_retention_s)
+                self._log.info("= pruned", **msgspec.structs.asdict(pruned))
+            except Exception:
+                self._log.exception("old records not deleted")
+            await asyncio.sleep(PRUNE_S)
 
     def _refresh_gauges(self) -> None:
         self.metrics.set("tieline_calls_active", self.admission.calls)
@@ -443,22 +459,10 @@ def _agent_settings(settings: Settings) -> AgentSettings:
     )
 
 
-class _SealedAgent(AgentPool):
-    """Stands for an agent whose secrets cannot be opened: starting it says so."""
-
-    def __init__(self, path: str, settings: AgentSettings, fault: str) -> None:
-        super().__init__(path, settings)
-        self._fault = fault
-
-    async def start(self) -> LoadReport:
-        """Raises `ConfigurationError` with the reason and the fix."""
-        raise ConfigurationError(self._fault)
-
-
 def _make_agent(settings: AgentSettings, project: Project) -> AgentPool:
     fault = unopened(project)
     if fault is not None:
-        return _SealedAgent(project.path or "", settings, fault)
+        return BarredAgent(project.path or "", settings, fault)
     return AgentPool(project.path or "", settings, destinations=project.handoffs, secrets=project.secrets)
 
 

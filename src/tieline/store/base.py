@@ -62,6 +62,14 @@ class ConversationFilter(Record):
     limit: int = 50
 
 
+class Pruned(Record):
+    """How much was deleted: conversations, reservations, and idempotency keys that were forgotten."""
+
+    conversations: int = 0
+    reservations: int = 0
+    keys: int = 0
+
+
 class ReservationStore(Protocol):
     """Numbers and the reservations on them."""
 
@@ -194,7 +202,20 @@ class ResourceStore(Protocol):
         ...
 
 
-class Store(ReservationStore, ConversationStore, ResourceStore, Protocol):
+class RetentionStore(Protocol):
+    """An end to what would grow without bound."""
+
+    async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
+        """Delete conversations that ended, and reservations that were made, more than `keep_s` seconds ago.
+
+        None keeps them for ever. Idempotency keys older than `keep_keys_s` are forgotten. Open conversations, their
+        reservations, those of held and resting numbers, and those of remembered keys stay whatever their age.
+        Other writes go on beside it.
+        """
+        ...
+
+
+class Store(ReservationStore, ConversationStore, ResourceStore, RetentionStore, Protocol):
     """All of it, with a life cycle."""
 
     async def open(self, now: datetime) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tieline.store.memory_conversations import MemoryConversations
-from tieline.store.memory_reservations import MemoryReservations
+from tieline.store.memory_retention import MemoryRetention
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryReservations, MemoryConversations):
+class MemoryStore(MemoryRetention):
     """Everything `tieline.store.base.Store` promises, in dictionaries. For use from one event loop."""
