@@ -90,9 +90,9 @@ class Reservations:
             project=project,
             attributes_json=attributes_text(attributes, max_bytes=self._max_bytes, max_depth=self._max_depth),
             pool=pool,
-            ttl_s=_read_ttl(ttl_s),
-            expected_caller=self._read_caller(expected_caller),
-            caller_policy=_read_policy(caller_policy),
+            ttl_s=None if ttl_s is None else _read_ttl(ttl_s),
+            expected_caller=None if expected_caller is None else self._read_caller(expected_caller),
+            caller_policy=None if caller_policy is None else _read_policy(caller_policy),
         )
         if idempotency_key is not None:
             if not 0 < len(idempotency_key) <= MAX_KEY:
@@ -170,32 +170,29 @@ class Reservations:
 
     def _choose_pool(self, project: str, name: str | None) -> Pool:
         """The named pool of the project, or its first."""
-        pools = self.directory.pools_of(project)
-        for pool in pools:
-            if name is None or pool.name == name:
-                return pool
+        if name is None:
+            for first in self.directory.pools_of(project):
+                return first
+        else:
+            named = self.directory.pool(name)
+            if named is not None and named.project == project:
+                return named
         raise NoRoute(project=project, pool=name)
 
-    def _read_caller(self, value: object) -> str | None:
-        if value is None:
-            return None
+    def _read_caller(self, value: object) -> str:
         number = canonical(value, self._region) if isinstance(value, str) else None
         if number is None:
             raise InvalidInput("expected_caller must be a phone number", field="expected_caller")
         return number
 
 
-def _read_ttl(value: object) -> float | None:
-    if value is None:
-        return None
+def _read_ttl(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise InvalidInput("ttl_s must be a positive number of seconds", field="ttl_s")
     return float(min(value, _LONGEST_TTL_S))
 
 
-def _read_policy(value: object) -> CallerPolicy | None:
-    if value is None:
-        return None
+def _read_policy(value: object) -> CallerPolicy:
     try:
         return CallerPolicy(str(value))
     except ValueError:

@@ -36,7 +36,7 @@ def correlation_id(headers: Mapping[bytes, bytes]) -> bytes:
 
 def check_json_type(headers: Mapping[bytes, bytes]) -> None:
     """Raises `HttpError` 415 unless the body is declared as plain JSON in UTF-8 (or not declared at all)."""
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
         raise HttpError(415, "unsupported_encoding", "compressed bodies are not accepted")
     declared = headers.get(b"content-type")
     if declared is None or declared == b"application/json":

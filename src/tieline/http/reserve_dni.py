@@ -13,7 +13,7 @@ import msgspec
 
 from tieline.errors import InvalidInput, TielineError
 from tieline.http import errors
-from tieline.http.auth import KEY_HEADER, authenticate, key_project, require_scope
+from tieline.http.auth import KEY_HEADER, KeyGate, key_project
 from tieline.http.errors import HttpError
 from tieline.http.exchange import (
     ClientLeft,
@@ -37,6 +37,8 @@ BODY_OVERHEAD = 16384
 
 MAX_IDEMPOTENCY_KEY = 255
 
+_encode = msgspec.json.Encoder().encode
+
 log = get_logger("http")
 
 
@@ -55,8 +57,8 @@ class ReserveDni:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        http = services.settings.http
-        self._max_body = http.attributes_max_bytes + BODY_OVERHEAD
+        self._gate = KeyGate(KeyScope.DNI_RESERVE, services.clock)
+        self._max_body = services.settings.http.attributes_max_bytes + BODY_OVERHEAD
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every failure becomes a documented answer."""
@@ -74,14 +76,14 @@ class ReserveDni:
             return
         metrics.count_request("reserve", 200)
         metrics.inc("tieline_reservations_total", "replayed" if reservation.replayed else "made")
-        body = msgspec.json.encode(reserved_dni(reservation))
+        body = _encode(reserved_dni(reservation))
         extra = ((b"idempotency-replayed", b"true"),) if reservation.replayed else ()
         await send_json(send, 200, body, correlation, extra)
 
     async def _reserve(self, headers: Mapping[bytes, bytes], receive: Receive) -> Reservation:
         services = self._services
-        key = authenticate(services.directory, headers.get(KEY_HEADER), services.clock)
-        require_scope(key, KeyScope.DNI_RESERVE)
+        directory = services.directory
+        key = self._gate.check(directory, headers.get(KEY_HEADER))
         if services.health.draining:
             raise HttpError(503, "draining", "the server is shutting down", ((b"retry-after", b"5"),))
         check_json_type(headers)
@@ -91,8 +93,10 @@ class ReserveDni:
             raise InvalidInput("the body must be a JSON object")
         if "attributes" not in fields:
             raise InvalidInput("`attributes` is missing")
-        pool = _pool(fields)
-        project = key_project(services.directory, key, pool)
+        pool = fields.get("pool")
+        if pool is not None and type(pool) is not str:
+            raise InvalidInput("`pool` must be the name of a pool")
+        project = key.project or key_project(directory, key, pool)
         started = services.clock.monotonic()
         reservation = await services.reservations.reserve(
             project,
@@ -101,7 +105,7 @@ class ReserveDni:
             ttl_s=fields.get("ttl_s"),
             expected_caller=fields.get("expected_caller"),
             caller_policy=fields.get("caller_policy"),
-            idempotency_key=_idempotency_key(headers),
+            idempotency_key=_idempotency_key(headers.get(b"idempotency-key")),
         )
         services.metrics.observe("tieline_reserve_seconds", services.clock.monotonic() - started)
         return reservation
@@ -142,18 +146,10 @@ def reserved_dni(reservation: Reservation) -> ReservedDni:
     )
 
 
-def _idempotency_key(headers: Mapping[bytes, bytes]) -> str | None:
-    given = headers.get(b"idempotency-key")
+def _idempotency_key(given: bytes | None) -> str | None:
     if given is None:
         return None
     text = given.decode("latin-1").strip()
     if not 0 < len(text) <= MAX_IDEMPOTENCY_KEY or not text.isascii() or not text.isprintable():
         raise InvalidInput(f"`Idempotency-Key` must be 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters")
     return text
-
-
-def _pool(fields: Mapping[str, Any]) -> str | None:
-    name = fields.get("pool")
-    if name is not None and not isinstance(name, str):
-        raise InvalidInput("`pool` must be the name of a pool")
-    return name

@@ -15,6 +15,8 @@ MAX_DEPTH = 32
 MAX_BYTES = 64 * 1024
 """How large the attributes may be as JSON (UTF-8 bytes)."""
 
+_encode = msgspec.json.Encoder().encode
+
 
 class AttributesTooLarge(InvalidInput):
     """The attributes exceed the size limit."""
@@ -30,11 +32,14 @@ def attributes_text(value: object, *, max_bytes: int = MAX_BYTES, max_depth: int
     """
     if not isinstance(value, dict):
         raise InvalidInput("attributes must be a JSON object", field="attributes")
-    _check(value, max_depth)
     try:
-        encoded = msgspec.json.encode(value)
+        encoded = _encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        _check(value, max_depth)
         raise InvalidInput(f"attributes are not JSON: {error}", field="attributes") from error
+    # No deeper than it has brackets, and whatever is not finite became null: most values need no closer look.
+    if encoded.count(b"{") + encoded.count(b"[") > max_depth or b"null" in encoded:
+        _check(value, max_depth)
     if len(encoded) > max_bytes:
         raise AttributesTooLarge(
             f"attributes take {len(encoded)} bytes; {max_bytes} are the limit", field="attributes"

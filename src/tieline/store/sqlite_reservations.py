@@ -121,27 +121,29 @@ class SqliteReservations:
 
         Raises `PoolExhausted`, `IdempotencyMismatch`, `InFlight` or `NotFound`.
         """
-        if request.idempotency_key is None:
-            return await self._reserve(request, pool, now)
-        key = (request.project, request.idempotency_key)
-        if key in self._in_flight:
-            raise InFlight(request.idempotency_key)
-        self._in_flight.add(key)
-        try:
-            return await self._reserve(request, pool, now)
-        finally:
-            self._in_flight.discard(key)
-
-    async def _reserve(self, request: ReserveRequest, pool: str, now: datetime) -> Reservation:
+        key = None if request.idempotency_key is None else (request.project, request.idempotency_key)
         try:
             # A keyed request may be a replay, which an exhausted pool still answers: it has to be looked up.
-            if request.idempotency_key is None and (wait := self._hints.wait_us(pool, now)) is not None:
+            if key is not None:
+                return await self._reserve_once(key, Wanted(request, pool, now))
+            if (wait := self._hints.wait_us(pool, now)) is not None:
                 raise self._exhausted(self._pools[pool], wait)
             reservation: Reservation = await self._writer.submit_alike(Wanted(request, pool, now))
         except PoolExhausted:
             with self._refused_lock:
                 self._refused[pool] += 1
             raise
+        return reservation
+
+    async def _reserve_once(self, key: tuple[str, str], wanted: Wanted) -> Reservation:
+        """Reserve under an idempotency key that no other request is using at the moment."""
+        if key in self._in_flight:
+            raise InFlight(key[1])
+        self._in_flight.add(key)
+        try:
+            reservation: Reservation = await self._writer.submit_alike(wanted)
+        finally:
+            self._in_flight.discard(key)
         return reservation
 
     def _reserve_group(self, connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[Any]:
@@ -311,7 +313,9 @@ class SqliteReservations:
     async def reservation(self, reservation_id: str, now: datetime) -> Reservation | None:
         """One reservation, its state as of `now`."""
         row = await self._reader.read(
-            lambda connection: connection.execute(_BY_ID, (reservation_key(reservation_id), reservation_id)).fetchone()
+            lambda connection: connection.execute(
+                _BY_ID, (reservation_key(reservation_id), reservation_id)
+            ).fetchone()
         )
         return None if row is None else state_at(read_reservation(row), now)
 
