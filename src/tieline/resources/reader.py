@@ -253,4 +253,6 @@ def from_env(reader: Reader, value: Value, path: str) -> Any:
     found = reader.environ.get(variable)
     if not found:
         return reader.fault(value.line, path, f"the environment variable {variable} is not set")
+    if any("\ud800" <= letter <= "\udfff" for letter in found):
+        return reader.fault(value.line, path, f"the environment variable {variable} is not UTF-8 text")
     return found

@@ -233,6 +233,12 @@ def test_secrets_need_their_key(project: Tieline, tmp_path: Path) -> None:
     assert findings(project, tmp_path)["secrets"][0][0] == "ok"
 
 
+def test_a_secret_that_is_no_text(project: Tieline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_PASSWORD", "\udcff")
+    ran = project("apply", "-f", "p.yaml")
+    assert (ran.status, "CRM_PASSWORD is not UTF-8 text" in ran.err) == (3, True)
+
+
 def test_doctor_on_keys(project: Tieline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = (tmp_path / "tieline.db.key").read_text().strip()
     monkeypatch.setenv("TIELINE_STORE_KEY", "hunter2")
