@@ -72,7 +72,11 @@ class Served:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.process = ServerProcess(folder, settings)
+        # Calls that a test leaves behind shall not keep the next one waiting.
+        given = settings or {}
+        self.process = ServerProcess(
+            folder, {**given, "server": {"drain_timeout_s": 1, **given.get("server", {})}}
+        )
         self.resources = folder / "resources.yaml"
         self.resources.write_text(RESOURCES.format(desk=DESK, numbers=numbers))
 
