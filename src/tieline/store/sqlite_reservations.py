@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -149,14 +149,24 @@ class SqliteReservations:
     def _reserve_group(self, connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[Any]:
         """Reserve for a group; a reservation or a `TielineError` for each, in order."""
         results: list[Any] = [None] * len(wanted)
-        by_pool: defaultdict[str, list[int]] = defaultdict(list)
+        by_pool: dict[str, list[int]] = {}
         keys: set[tuple[str, str]] = set()
         for position, one in enumerate(wanted):
-            results[position] = self._answer_without_number(connection, one, keys)
-            if results[position] is None:
-                by_pool[one.pool].append(position)
+            if one.request.idempotency_key is not None:
+                results[position] = self._replay(connection, one, one.request.idempotency_key, keys)
+                if results[position] is not None:
+                    continue
+            positions = by_pool.get(one.pool)
+            if positions is None:
+                by_pool[one.pool] = [position]
+            else:
+                positions.append(position)
         for pool, positions in by_pool.items():
-            entry = self._pools[pool]
+            entry = self._pools.get(pool)
+            if entry is None or not entry.member:
+                for position in positions:
+                    results[position] = _no_pool(pool)
+                continue
             made = take_in_turn(connection, entry, [wanted[at] for at in positions], self._keys)
             for position, reservation in zip(positions, made, strict=False):
                 results[position] = reservation
@@ -170,25 +180,23 @@ class SqliteReservations:
                     results[position] = self._exhausted(entry, wait)
         return results
 
-    def _answer_without_number(
-        self, connection: sqlite3.Connection, one: Wanted, keys: set[tuple[str, str]]
+    @staticmethod
+    def _replay(
+        connection: sqlite3.Connection, one: Wanted, key: str, keys: set[tuple[str, str]]
     ) -> Reservation | TielineError | None:
-        """The replay or the refusal of a request that is not to get a number; None when it is.
+        """The replay or the refusal of a request whose idempotency key is in use; None when it is new.
 
         `keys` gathers the idempotency keys of the group: a client that hung up may have left a twin behind.
         """
-        key = one.request.idempotency_key
-        if key is not None:
-            if (one.request.project, key) in keys:
-                return InFlight(key)
-            keys.add((one.request.project, key))
-            row = connection.execute(_BY_KEY, (one.request.project, key)).fetchone()
-            if row is not None:
-                if row[-1] != one.request.body_hash:
-                    return IdempotencyMismatch(key)
-                return msgspec.structs.replace(state_at(read_reservation(row), one.now), replayed=True)
-        entry = self._pools.get(one.pool)
-        return None if entry is not None and entry.member else _no_pool(one.pool)
+        if (one.request.project, key) in keys:
+            return InFlight(key)
+        keys.add((one.request.project, key))
+        row = connection.execute(_BY_KEY, (one.request.project, key)).fetchone()
+        if row is None:
+            return None
+        if row[-1] != one.request.body_hash:
+            return IdempotencyMismatch(key)
+        return msgspec.structs.replace(state_at(read_reservation(row), one.now), replayed=True)
 
     @staticmethod
     def _exhausted(entry: PoolEntry, wait_us: int) -> PoolExhausted:

@@ -79,8 +79,7 @@ class PoolEntry:
     member: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """One reservation that is waiting for its number."""
 
     request: ReserveRequest

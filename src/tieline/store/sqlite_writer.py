@@ -48,15 +48,8 @@ class GroupPolicy(Protocol):
         ...
 
 
-class _Write:
-    """One queued write: a job of its own, or what is wanted of the group's common statement."""
-
-    __slots__ = ("future", "job", "wanted")
-
-    def __init__(self, future: asyncio.Future[Any], job: Job[Any] | None, wanted: Any) -> None:
-        self.future = future
-        self.job = job
-        self.wanted = wanted
+_Write = tuple[asyncio.Future[Any], Job[Any] | None, Any]
+"""One queued write: who waits for it, and a job of its own or (None) what is wanted of the group's common statement."""
 
 
 class Writer:
@@ -77,13 +70,13 @@ class Writer:
     def submit(self, job: Job[T]) -> asyncio.Future[T]:
         """Queue `job`; the future completes after the commit. What it raises undoes its own writes only."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._put(_Write(future, job, None))
+        self._put((future, job, None))
         return future
 
     def submit_alike(self, wanted: object) -> asyncio.Future[Any]:
         """Queue one of the writes that `GroupPolicy.reserve` carries out together."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._put(_Write(future, None, wanted))
+        self._put((future, None, wanted))
         return future
 
     def _put(self, write: _Write) -> None:
@@ -144,6 +137,10 @@ class Writer:
             connection.execute("COMMIT")
             self.commits += 1
             self.writes += len(group)
+        except _LoneJobFailed as failed:
+            with contextlib.suppress(sqlite3.Error):  # the next group will find out
+                connection.rollback()
+            return [failed.error]
         except Exception as error:
             self._policy.failed()
             with contextlib.suppress(sqlite3.Error):
@@ -155,18 +152,35 @@ class Writer:
 
     def _run_group(self, connection: sqlite3.Connection, group: list[_Write]) -> list[Any]:
         """Jobs in order of arrival, then the alike writes, which may profit from what the jobs gave back."""
-        results: list[Any] = [None] * len(group)
-        alike = []
-        for position, write in enumerate(group):
-            if write.job is None:
-                alike.append(position)
-            else:
-                results[position] = _run_job(connection, write.job)
+        alike = [position for position, (_, job, _) in enumerate(group) if job is None]
+        if len(alike) == len(group):
+            return self._policy.reserve(connection, [wanted for _, _, wanted in group])
+        if len(group) == 1 and (lone := group[0][1]) is not None:
+            return [_run_lone_job(connection, lone)]
+        results = [None if job is None else _run_job(connection, job) for _, job, _ in group]
         if alike:
-            outcomes = self._policy.reserve(connection, [group[position].wanted for position in alike])
+            outcomes = self._policy.reserve(connection, [group[position][2] for position in alike])
             for position, outcome in zip(alike, outcomes, strict=True):
                 results[position] = outcome
         return results
+
+
+class _LoneJobFailed(Exception):
+    """The only job of a group raised `error`: the whole transaction is to be undone."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _run_lone_job(connection: sqlite3.Connection, job: Job[Any]) -> Any:
+    """Run the only job of a group: it needs no savepoint, for the transaction itself is what undoes it."""
+    try:
+        return job(connection)
+    except sqlite3.OperationalError:
+        raise  # the disk, not the job
+    except Exception as error:
+        raise _LoneJobFailed(error) from error
 
 
 def _run_job(connection: sqlite3.Connection, job: Job[Any]) -> Any:
@@ -183,8 +197,7 @@ def _run_job(connection: sqlite3.Connection, job: Job[Any]) -> Any:
 
 def _resolve(group: list[_Write], results: list[Any]) -> None:
     """Tell everyone of a group, in one turn of the event loop."""
-    for write, result in zip(group, results, strict=True):
-        future = write.future
+    for (future, _, _), result in zip(group, results, strict=True):
         if not future.done():
             if isinstance(result, Exception):
                 future.set_exception(result)

@@ -297,3 +297,29 @@ def test_the_last_guards_hold_when_the_rules_are_bypassed(database: Path) -> Non
     with pytest.raises(sqlite3.IntegrityError, match="moved on"):
         store_step(connection, 1, Step(lease=lease, reservation=None))  # type: ignore[arg-type]
     connection.close()
+
+
+async def test_a_job_that_fails_alone_leaves_nothing_behind(store: SqliteStore) -> None:
+    """The only write of a group has no savepoint: its transaction is rolled back, and nothing is committed."""
+    await give_pool(store, pool(1))
+    before = store.commits
+
+    def job(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE pools SET reserved = 7")
+        raise NotFound("no such thing")
+
+    with pytest.raises(NotFound):
+        await store._writer.submit(job)
+    assert store.commits == before
+    assert (await store.pool_stats("p", T0)).reserved_total == 0
+    assert (await store.reserve(ask(), "p", T0)).epoch == 1
+
+
+async def test_a_disk_that_fails_under_a_lone_job_is_a_failure_of_the_store(store: SqliteStore) -> None:
+    def job(connection: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(StoreFailed, match="disk I/O error"):
+        await store._writer.submit(job)
+    await give_pool(store, pool(1))
+    assert (await store.reserve(ask(), "p", T0)).epoch == 1
