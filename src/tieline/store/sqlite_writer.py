@@ -16,7 +16,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from tieline.store.errors import StoreFailed
@@ -63,6 +63,8 @@ class Writer:
         self._arrived: list[_Write] = []
         self.commits = 0
         self.writes = 0
+        self._busy = False
+        self._drained: asyncio.Future[None] | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="tieline-store-writer", daemon=True)
         self._thread.start()
@@ -82,49 +84,51 @@ class Writer:
     def _put(self, write: _Write) -> None:
         if self._closed:
             raise StoreFailed("the store is closed")
-        if not self._arrived:
+        if not self._arrived and not self._busy:
             self._loop.call_soon(self._hand_over)
         self._arrived.append(write)
 
     def _hand_over(self) -> None:
-        """Give the thread what arrived in this turn of the loop, at once: waking it costs more than most writes."""
+        """Give the thread a group, unless it has one: what arrives meanwhile becomes the next."""
+        if self._arrived and not self._busy:
+            group = self._arrived[:MAX_GROUP]
+            del self._arrived[:MAX_GROUP]
+            self._busy = True
+            self._queue.put(group)
+
+    def _finish(self, group: list[_Write], results: list[Any]) -> None:
+        """Tell everyone of a group, in one turn of the event loop; the next group sets out when they have been told."""
+        self._busy = False
+        for (future, _, _), result in zip(group, results, strict=True):
+            if not future.done():
+                if isinstance(result, Exception):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)
         if self._arrived:
-            self._queue.put(self._arrived)
-            self._arrived = []
+            self._loop.call_soon(self._hand_over)
+        elif self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
 
     async def close(self) -> None:
         """Commit what is queued and end the thread."""
         if not self._closed:
             self._closed = True
             self._hand_over()
+            if self._busy:
+                self._drained = self._loop.create_future()
+                await self._drained
             self._queue.put(None)
             await self._loop.run_in_executor(None, self._thread.join)
 
     def _run(self) -> None:
-        is_open = True
-        while is_open:
-            group, is_open = self._gather()
-            if group:
-                results = self._commit(group)
-                try:
-                    self._loop.call_soon_threadsafe(_resolve, group, results)
-                except RuntimeError:  # the loop is gone: nobody waits any more
-                    is_open = False
+        while (group := self._queue.get()) is not None:
+            results = self._commit(group)
+            try:
+                self._loop.call_soon_threadsafe(self._finish, group, results)
+            except RuntimeError:  # the loop is gone: nobody waits any more
+                break
         self._connection.close()
-
-    def _gather(self) -> tuple[list[_Write], bool]:
-        """Wait for writes, then take all that are there; False when the queue has been closed."""
-        group: list[_Write] = []
-        writes = self._queue.get()
-        try:
-            while writes is not None:
-                group += writes
-                if len(group) >= MAX_GROUP:
-                    return group, True
-                writes = self._queue.get_nowait()
-        except Empty:
-            return group, True
-        return group, False
 
     def _commit(self, group: list[_Write]) -> list[Any]:
         """Run a group in one transaction; results in order, exceptions among them."""
@@ -193,13 +197,3 @@ def _run_job(connection: sqlite3.Connection, job: Job[Any]) -> Any:
         return error
     finally:
         connection.execute("RELEASE job")
-
-
-def _resolve(group: list[_Write], results: list[Any]) -> None:
-    """Tell everyone of a group, in one turn of the event loop."""
-    for (future, _, _), result in zip(group, results, strict=True):
-        if not future.done():
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
