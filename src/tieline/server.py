@@ -7,7 +7,6 @@ import contextlib
 import functools
 import gc
 import signal
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -15,11 +14,7 @@ import msgspec
 import uvicorn
 import uvloop
 
-from tieline import __version__
-from tieline.agent.barred import BarredAgent
-from tieline.agent.pool import AgentPool
 from tieline.agent.providers.offline import OfflineVoice
-from tieline.agent.settings import AgentSettings
 from tieline.calls.admission import Admission
 from tieline.calls.agents import Agents
 from tieline.calls.directory import Directory
@@ -36,25 +31,27 @@ from tieline.errors import ConfigurationError, TielineError
 from tieline.http.app import create_app
 from tieline.http.services import Health, Services
 from tieline.model.project import Project
-from tieline.model.trunk import Trunk
-from tieline.net.addresses import free_port, is_wildcard, local_address_towards, resolve_literal
-from tieline.net.media_link import MediaLink, MediaSettings
+from tieline.net.media_link import MediaLink
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_legs import SipLegs
 from tieline.observe.feed import CounterFeed
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
 from tieline.sip.config import Admission as Peer
-from tieline.sip.config import SipConfig
 from tieline.sip.events import Flow, SipEvent, Transport
-from tieline.sip.message import Limits
 from tieline.sip.stack import SipStack
 from tieline.store.anchor import steady_anchor
-from tieline.store.seal import seal_of, unopened
+from tieline.store.seal import seal_of
 from tieline.store.sqlite import SqliteStore
-
-ROUTED_PROBE = "192.0.2.1"
-"""An address of the documentation network: the way to it is the machine's default route."""
+from tieline.wiring import (
+    agent_settings,
+    listen_http,
+    make_agent,
+    media_address,
+    media_settings,
+    sip_bindings,
+    sip_config,
+)
 
 GC_STEP = 20_000
 """New objects between two collections of the youngest generation (the interpreter's own value is 700)."""
@@ -87,12 +84,12 @@ class Server:
         self.store = SqliteStore(path, before_commit=before_commit, seal=seal)
         self.outcomes = Outcomes(self.store)
         self.admission = Admission(settings.server.max_calls)
-        self.media = MediaLink(_media_settings(settings))
+        self.media = MediaLink(media_settings(settings))
         self.voice = OfflineVoice(language=settings.voice.language, variant=settings.voice.name)
         self.prompts = Prompts(
             self.voice, self.media, count=lambda source: self.metrics.inc("tieline_prompts_total", source)
         )
-        self.agents = Agents(functools.partial(_make_agent, _agent_settings(settings)))
+        self.agents = Agents(functools.partial(make_agent, agent_settings(settings)))
         self.directory = Directory.empty()
         self.reservations = Reservations(
             self.store,
@@ -144,7 +141,7 @@ class Server:
                 start_limit_s=settings.agent.start_limit_s,
                 silence_timeout_s=settings.rtp.silence_timeout_s or None,
             ),
-            media_address=_media_address(settings),
+            media_address=media_address(settings),
             observer=MetricsObserver(self.metrics),
         )
 
@@ -180,7 +177,7 @@ class Server:
     async def _start_outside(self) -> Addresses:
         await self._start_sip()
         self._closers.append(self.endpoint.stop)
-        listener = _listen(self.settings)
+        listener = listen_http(self.settings)
         self._web = _WebServer(create_app(self.http))
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
         self._closers.append(self._stop_web)
@@ -237,14 +234,14 @@ class Server:
 
     # -- resources --------------------------------------------------------------------------------------------
 
-    async def _load_resources(self) -> None:
+    async def _load_resources(self, *, renew: bool = False) -> None:
         """Take the resources as they are now. Calls that are up keep the route that they have."""
         version = await self.store.resources_version()
         lingering = await self.store.lingering_pools(self.clock.utc())
         directory = Directory(await self.store.resources(), version, lingering)
         for project in directory.projects():
             self._load_recordings(project)
-        await self.agents.sync(directory)
+        await self.agents.sync(directory, renew=renew)
         self.directory = directory
         self.registry.directory = directory
         self.reservations.directory = directory
@@ -253,6 +250,13 @@ class Server:
             "= resources loaded", version=version, projects=len(directory.projects()),
             trunks=len(directory.resources.trunks), pools=len(directory.resources.pools),
         )  # fmt: skip
+
+    async def reload(self) -> None:
+        """Read resources, recordings and the agents' code again. What cannot be loaded stays as it was."""
+        try:
+            await self._load_resources(renew=True)
+        except TielineError as error:
+            self._log.error("not reloaded", detail=error.message)
 
     def _load_recordings(self, project: Project) -> None:
         if project.path is None:
@@ -290,6 +294,7 @@ class Server:
 
     def _refresh_gauges(self) -> None:
         self.metrics.set("tieline_calls_active", self.admission.calls)
+        self.metrics.set("tieline_agents_down", len(self.agents.faults))
         self.metrics.set("tieline_draining", float(self.admission.draining))
         self.metrics.set("tieline_clock_offset_seconds", self.clock.wall_offset_s())
         counters = self.endpoint.stack.counters
@@ -328,8 +333,11 @@ class Server:
         return None if self.media.up else "no media process is up"
 
     async def _check_agents(self) -> str | None:
-        faults = self.agents.faults
-        return "; ".join(f"{project}: {fault}" for project, fault in faults.items()) or None
+        """One project's broken agent is its own affair; a server without any that works should get no calls."""
+        wanted = [p for p in self.directory.projects() if p.path is not None and not p.answer_only]
+        if not wanted or any(self.agents.find(project) is not None for project in wanted):
+            return None
+        return "; ".join(f"{project}: {fault}" for project, fault in self.agents.faults.items())
 
 
 class _WebServer(uvicorn.Server):
@@ -358,7 +366,7 @@ class _WebServer(uvicorn.Server):
 
 
 async def serve(settings: Settings, ready_file: Path | None = None) -> None:
-    """Run a server until SIGTERM or SIGINT; a second signal cuts the drain short.
+    """Run a server until SIGTERM or SIGINT; a second signal cuts the drain short. SIGHUP makes it reload.
 
     `ready_file` is written, whole, when calls are taken.
     """
@@ -373,6 +381,13 @@ async def serve(settings: Settings, ready_file: Path | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     addresses = await server.start()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def on_hangup() -> None:
+        reloads.add(task := asyncio.create_task(server.reload(), name="reload"))
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     _settle_heap()
     if ready_file is not None:
         scratch = ready_file.with_suffix(".new")
@@ -405,95 +420,3 @@ def run_server(settings: Settings, ready_file: Path | None = None) -> int:
     """`serve` on an event loop of its own; the exit status. Raises `TielineError` when the server cannot start."""
     uvloop.run(serve(settings, ready_file))
     return 0
-
-
-_Binding = tuple[str, int] | None
-
-
-def sip_bindings(settings: Settings) -> tuple[_Binding, _Binding]:
-    """Where SIP listens over UDP and TCP. Port 0 is replaced by a free one, since it has to be advertised."""
-    sip = settings.sip
-    udp = (sip.udp_host, sip.udp_port or free_port(sip.udp_host, socket.SOCK_DGRAM)) if sip.udp_host else None
-    tcp = (
-        (sip.tcp_host, sip.tcp_port or free_port(sip.tcp_host, socket.SOCK_STREAM)) if sip.tcp_host else None
-    )
-    return udp, tcp
-
-
-def sip_config(settings: Settings, udp: _Binding, tcp: _Binding) -> SipConfig:
-    """What the stack is told: the advertised addresses and the limits."""
-    sip = settings.sip
-    advertised: dict[Transport, tuple[str, int]] = {}
-    for transport, binding in ((Transport.UDP, udp), (Transport.TCP, tcp)):
-        if binding is not None:
-            host, port = binding
-            shown = local_address_towards(ROUTED_PROBE) if is_wildcard(host) else host
-            advertised[transport] = (sip.advertised_host or shown, sip.advertised_port or port)
-    return SipConfig(
-        advertised=advertised,
-        user_agent=f"Tieline/{__version__}",
-        limits=Limits(message_bytes=sip.max_message_bytes),
-        max_legs=settings.server.max_calls * 4 + 1000,
-    )
-
-
-def _media_settings(settings: Settings) -> MediaSettings:
-    rtp = settings.rtp
-    return MediaSettings(
-        bind_host=rtp.bind_host,
-        first_port=rtp.port_first,
-        last_port=rtp.port_last,
-        processes=rtp.media_processes,
-        max_calls=settings.server.max_calls,
-    )
-
-
-def _agent_settings(settings: Settings) -> AgentSettings:
-    agent = settings.agent
-    return AgentSettings(
-        function_limit_s=agent.function_limit_s,
-        start_limit_s=agent.start_limit_s,
-        memory_mb=agent.runner_memory_mb,
-        runners_warm=agent.warm_runners,
-        runners_max=agent.max_runners,
-    )
-
-
-def _make_agent(settings: AgentSettings, project: Project) -> AgentPool:
-    fault = unopened(project)
-    if fault is not None:
-        return BarredAgent(project.path or "", settings, fault)
-    return AgentPool(project.path or "", settings, destinations=project.handoffs, secrets=project.secrets)
-
-
-def _media_address(settings: Settings) -> Callable[[Trunk, str], str]:
-    """The address for SDP: the trunk's, the configured one, the bound one, or the one that routes to the peer."""
-    advertised = settings.rtp.advertised_host or settings.sip.advertised_host
-    fixed = resolve_literal(advertised, "rtp.advertised_host") if advertised else None
-    if fixed is None and not is_wildcard(settings.rtp.bind_host):
-        fixed = settings.rtp.bind_host
-
-    def choose(trunk: Trunk, peer: str) -> str:
-        if trunk.advertised_host is not None:
-            return resolve_literal(trunk.advertised_host, f"trunk {trunk.name}")
-        return fixed or local_address_towards(peer)
-
-    return choose
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """The HTTP socket. Raises `ConfigurationError` when the address cannot be had."""
-    http = settings.http
-    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((http.host, http.port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"HTTP cannot listen on {http.host}:{http.port}: {error.strerror}", field="http.port"
-        ) from None
-    listener.setblocking(False)
-    return listener

@@ -73,8 +73,11 @@ class Agents:
         """Projects whose agent could not be started, with the reason."""
         return dict(self._faults)
 
-    async def sync(self, directory: Directory) -> None:
-        """Make the running agents those of the directory. A project that cannot be loaded keeps the agent it has."""
+    async def sync(self, directory: Directory, *, renew: bool = False) -> None:
+        """Make the running agents those of the directory. A project that cannot be loaded keeps the agent it has.
+
+        `renew` starts every agent anew, for code that has changed on disk.
+        """
         async with self._syncing:
             wanted = {p.id: p for p in directory.projects() if p.path is not None and not p.answer_only}
             for project_id in [key for key in self._running if key not in wanted]:
@@ -82,7 +85,7 @@ class Agents:
             self._faults = {key: fault for key, fault in self._faults.items() if key in wanted}
             for project in wanted.values():
                 running = self._running.get(project.id)
-                if running is not None and not _needs_restart(running[0], project):
+                if running is not None and not renew and not _needs_restart(running[0], project):
                     self._running[project.id] = (project, running[1])
                     self._faults.pop(project.id, None)
                     continue

@@ -150,6 +150,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(name="tieline_store_commits_total", kind=_COUNTER, help="Transactions committed."),
     Metric(name="tieline_store_writes_total", kind=_COUNTER, help="Writes carried by those transactions."),
     Metric(name="tieline_store_ready", kind=_GAUGE, help="1 while the store takes writes."),
+    Metric(name="tieline_agents_down", kind=_GAUGE, help="Projects whose agent could not be started as it is now."),
     Metric(name="tieline_draining", kind=_GAUGE, help="1 while the server drains."),
     Metric(name="tieline_clock_offset_seconds", kind=_GAUGE, help="How far the wall clock was stepped since start."),
 )  # fmt: skip

@@ -163,3 +163,21 @@ def test_two_syncs_at_once_start_nothing_twice() -> None:
         await agents.close()
 
     run_virtual(story())
+
+
+def test_renewing_replaces_every_agent_and_keeps_one_whose_new_code_does_not_load() -> None:
+    async def story() -> None:
+        done: list[str] = []
+        faults: dict[str, str] = {}
+        agents = made(done, faults)
+        both = directory(ONE, TWO)
+        await agents.sync(both)
+        old = agents.find(TWO)
+        done.clear()
+        faults["/two"] = "a slip"
+        await agents.sync(both, renew=True)
+        assert done == ["start one:/one", "close one:/one", "start two:/two", "close two:/two"]
+        assert agents.find(TWO) is old
+        assert "a slip" in agents.faults["P-2"]
+
+    run_virtual(story())
