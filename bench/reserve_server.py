@@ -1,12 +1,16 @@
-"""`tieline serve` with one more endpoint, the yardstick of `bench.reserve`: takes a JSON body, answers `{}`.
+"""`tieline serve` with the yardsticks of `bench.reserve`: endpoints that take a JSON body and answer `{}`.
 
     python -m bench.reserve_server serve --config FILE --ready-file FILE
 
-The endpoint stands beside Reserve DNI in the same server and is reached the same way, by a POST of the same bytes;
-it reads the body whole and does nothing else: no key, no parsing, no store. It exists in this program only.
+They stand beside Reserve DNI in the same server and are sent the same bytes; they read the body whole and do nothing
+else: no key, no parsing, no store. One runs on bare ASGI as Reserve DNI does, the other as the server's ordinary
+routes do, through FastAPI. They exist in this program only.
 """
 
 from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from tieline import server
 from tieline.cli import main
@@ -15,6 +19,7 @@ from tieline.http.exchange import Receive, Scope, Send, correlation_id, read_bod
 from tieline.http.services import Services
 
 EMPTY = "/bench/empty"
+ORDINARY = "/bench/ordinary"
 LARGEST = 65536
 
 
@@ -28,10 +33,17 @@ class EmptyEndpoint:
         await send_json(send, 200, b"{}", correlation_id(headers))
 
 
+async def answer_ordinarily(request: Request) -> Response:
+    """The yardstick among the ordinary routes."""
+    await request.body()
+    return JSONResponse({})
+
+
 def create_measured_app(services: Services) -> HttpApp:
-    """The server's own application with the yardstick in it."""
+    """The server's own application with the yardsticks in it."""
     app = create_app(services)
     app.hot["POST", EMPTY] = EmptyEndpoint()
+    app.rest.add_api_route(ORDINARY, answer_ordinarily, methods=["POST"], response_model=None)
     return app
 
 
