@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import wave
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Baresip:
     def __init__(self, folder: Path, *, transport: str = "udp", host: str = "127.0.0.1") -> None:
         self.folder = folder
         self.events: list[dict[str, Any]] = []
-        self._control = free_port(host)
+        self._control = free_port(host, socket.SOCK_STREAM)
         self._host = host
         self._changed = asyncio.Event()
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

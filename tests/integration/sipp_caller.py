@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import secrets
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -252,9 +253,13 @@ def read_messages(log: Path) -> list[Seen]:
     return found
 
 
-def free_port(host: str, kind: int = socket.SOCK_DGRAM) -> int:
-    """A port that is free at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(host: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that is free at this moment and that the system will not give to somebody else in the next."""
+    while True:
+        port = 10_000 + 4 * secrets.randbelow(2_400)
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
