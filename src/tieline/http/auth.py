@@ -73,12 +73,12 @@ class KeyGate:
         if directory is not self._directory:
             self._directory = directory
             self._passed = {}
-        found = self._passed.get(key) if key else None
-        if key is None or found is None or found.expires_at is not None:
+        key = key or b""
+        found = self._passed.get(key)
+        if found is None or found.expires_at is not None:
             found = authenticate(directory, key, self._clock)
             require_scope(found, self._scope)
-            if key is not None:
-                self._passed[key] = found
+            self._passed[key] = found
         return found
 
 

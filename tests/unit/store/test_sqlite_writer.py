@@ -323,3 +323,17 @@ async def test_a_disk_that_fails_under_a_lone_job_is_a_failure_of_the_store(stor
         await store._writer.submit(job)
     await give_pool(store, pool(1))
     assert (await store.reserve(ask(), "p", T0)).epoch == 1
+
+
+async def test_closing_commits_what_is_queued(database: Path) -> None:
+    """More than one group is waiting when the store is closed: each is committed and told."""
+    store = SqliteStore(database)
+    await store.open(T0)
+    await give_pool(store, pool(2 * MAX_GROUP))
+    waiting = [asyncio.ensure_future(store.reserve(ask(), "p", T0)) for _ in range(2 * MAX_GROUP)]
+    await asyncio.sleep(0)  # let them ask
+    await store.close()
+    assert len({(await one).number for one in waiting}) == 2 * MAX_GROUP
+    await store.close()
+    with pytest.raises(StoreFailed, match="closed"):
+        await store.reserve(ask(), "p", T0)
