@@ -71,16 +71,25 @@ class Baresip:
             stderr=asyncio.subprocess.STDOUT, env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin:/usr/local/bin"},
         )  # fmt: skip
         log.close()
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    reader, self._writer = await asyncio.open_connection(self._host, self._control)
-                except OSError:
-                    assert self._process.returncode is None, self.log
-                    await asyncio.sleep(0.05)
-                else:
-                    self._reading = asyncio.create_task(self._read(reader))
-                    return self
+        try:
+            async with asyncio.timeout(20):
+                await self._connect()
+        except BaseException:
+            self._process.kill()
+            await self._process.wait()
+            raise
+        return self
+
+    async def _connect(self) -> None:
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_connection(self._host, self._control)
+            except OSError:
+                assert self._process.returncode is None, self.log
+                await asyncio.sleep(0.05)
+            else:
+                self._reading = asyncio.create_task(self._read(reader))
+                return
 
     async def __aexit__(self, *_: object) -> None:
         """End it."""
