@@ -159,10 +159,6 @@ class Server:
     async def _start_inside(self) -> None:
         await self.store.open(self.clock.utc())
         self._closers += [self.store.close, self.refusals.close]
-        settled = await self.store.settle_interrupted(self.clock.utc())
-        if settled:
-            self.metrics.inc("tieline_calls_interrupted_total", by=settled)
-            self._log.warning("calls of the previous run settled as interrupted", calls=settled)
         self._closers.append(self.media.stop)
         await self.media.start()
         self._closers.append(self.voice.stop)
@@ -173,6 +169,10 @@ class Server:
             self._log.warning("no offline voice", detail=error.message)
         self._closers.append(self.agents.close)
         await self._load_resources()
+        settled = await self.outcomes.settle_interrupted(self.directory, self.clock.utc())
+        if settled:
+            self.metrics.inc("tieline_calls_interrupted_total", by=settled)
+            self._log.warning("calls of the previous run settled as interrupted", calls=settled)
 
     async def _start_outside(self) -> Addresses:
         await self._start_sip()

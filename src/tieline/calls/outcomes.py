@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from datetime import datetime
 
-from tieline.model.conversation import ConversationClosed, Outcome, OutcomeStatus
+import msgspec
+
+from tieline.calls.directory import Directory
+from tieline.handoff.exposure import expose, shared_id_of
+from tieline.model.conversation import Conversation, ConversationClosed, Outcome, OutcomeStatus
+from tieline.model.handoff import HandoffApi
 from tieline.store.base import HandoffLookup, Store
 
 RUNNING = frozenset({OutcomeStatus.IN_PROGRESS, OutcomeStatus.UNKNOWN})
@@ -33,6 +39,17 @@ class Outcomes:
         """The last write of a call; one without an outcome gets an empty one here."""
         await self._store.close_conversation(closed)
         self._wake(closed.conversation_id)
+
+    async def settle_interrupted(self, directory: Directory, now: datetime) -> int:
+        """Give every call that was up when the last process died its outcome, and close it; returns how many.
+
+        The outcome is what the state of the call's last stored turn exposes, under the shared id it had then.
+        """
+        for conversation_id in await self._store.calls_up():
+            conversation = await self._store.conversation(conversation_id)
+            if conversation is not None and conversation.outcome is None:
+                await self.save(_outcome_of(conversation, directory, now))
+        return await self._store.settle_interrupted(now)
 
     async def lookup(
         self,
@@ -71,3 +88,19 @@ class Outcomes:
         for saved in self._waiting.get(key, ()):
             if not saved.done():
                 saved.set_result(None)
+
+
+def _outcome_of(conversation: Conversation, directory: Directory, now: datetime) -> Outcome:
+    """The outcome of a call that nobody finished, as far as it came."""
+    opened = conversation.opened
+    project = directory.project(opened.project)
+    api = project.handoff_api if project is not None else HandoffApi()
+    state = msgspec.json.decode(conversation.turns[-1].state_json) if conversation.turns else {}
+    return Outcome(
+        conversation_id=opened.id,
+        shared_id=shared_id_of(state, api, opened.shared_id),
+        handed_off=False,
+        data=expose(state, api, None),
+        handoff=None,
+        saved_at=now,
+    )

@@ -163,6 +163,10 @@ class ConversationStore(Protocol):
         """The outcome by conversation id or shared id (the newest call with it; shared id wins)."""
         ...
 
+    async def calls_up(self) -> Sequence[str]:
+        """Ids of the conversations that were not closed; at a start, those that the last process left behind."""
+        ...
+
     async def settle_interrupted(self, now: datetime) -> int:
         """Give every call that was up when the process died its outcome (`interrupted`); returns how many.
 

@@ -130,6 +130,10 @@ class MemoryConversations:
         call = max(candidates, key=lambda call: (call.opened.started_at, call.opened.id))
         return look_up(call.opened.id, call.shared_id, call.outcome, closed=call.closed is not None)
 
+    async def calls_up(self) -> Sequence[str]:
+        """Ids of the conversations that were not closed."""
+        return [call.opened.id for call in self._calls.values() if call.closed is None]
+
     async def settle_interrupted(self, now: datetime) -> int:
         """Close every call that is up as interrupted, and settle the reservations that calls had bound."""
         self._settle_bound(self._is_answered, now)

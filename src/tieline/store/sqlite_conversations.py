@@ -55,6 +55,7 @@ _IS_ANSWERED = "SELECT answered_at FROM conversations WHERE id = ?"
 _OPENED = "SELECT opened FROM conversations WHERE id = ?"
 _HAS_OUTCOME = "SELECT 1 FROM outcomes WHERE conversation_id = ?"
 _UP = "SELECT opened, answered_at FROM conversations WHERE closed IS NULL"
+_UP_IDS = "SELECT id FROM conversations WHERE closed IS NULL ORDER BY started_at"
 _WHOLE = """
 SELECT c.opened, c.state, o.document, c.closed, c.ladder FROM conversations c
     LEFT JOIN outcomes o ON o.conversation_id = c.id WHERE c.id = ?"""
@@ -142,6 +143,11 @@ class SqliteConversations:
     async def close_conversation(self, closed: ConversationClosed) -> None:
         """The last write of a call; the first one stands. Raises `NotFound`."""
         await self._writer.submit(lambda connection: _close(connection, closed))
+
+    async def calls_up(self) -> Sequence[str]:
+        """Ids of the conversations that were not closed."""
+        rows = await self._reader.read(lambda connection: connection.execute(_UP_IDS).fetchall())
+        return [row[0] for row in rows]
 
     async def settle_interrupted(self, now: datetime) -> int:
         """Close every call that is up as interrupted, and settle the reservations that calls had bound."""

@@ -1,14 +1,21 @@
 """Outcomes: durable before they are answered, waited for without leaving anything behind."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from tieline.calls.directory import Directory
 from tieline.calls.outcomes import Outcomes
 from tieline.model.call import Termination, TerminationReason
-from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, OutcomeStatus
+from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, OutcomeStatus, Turn
+from tieline.model.handoff import HandoffApi
+from tieline.model.project import Project
+from tieline.model.resources import Resources
 from tieline.store.base import HandoffLookup
+from tieline.store.memory import MemoryStore
 from tieline.testing.call_parts import Journal, JournalStore
 from tieline.testing.virtual_time import EPOCH, elapse, run_virtual, settle
 
@@ -163,3 +170,64 @@ def test_a_failed_commit_wakes_nobody() -> None:
         assert found.status is OutcomeStatus.IN_PROGRESS
 
     run_virtual(story())
+
+
+def test_a_call_that_nobody_finished_gets_the_outcome_of_its_last_turn() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        outcomes = Outcomes(store)
+        project = Project(
+            id="P",
+            slug="p",
+            account="ws",
+            handoff_api=HandoffApi(state_keys=("queue", "never"), aliases={"queue": "q"}),
+        )
+        directory = Directory(Resources(projects=(project,)))
+        for call in ("talked", "silent", "saved"):
+            await store.open_conversation(replace(opened(call, "from-invite"), account="ws", project="P"))
+        await store.save_turn("talked", turn(0, {"queue": "old"}))
+        await store.save_turn("talked", turn(1, {"queue": "billing", "shared_id": "agent-1"}))
+        await store.save_outcome(outcome("saved", "kept"))
+        assert await outcomes.settle_interrupted(directory, EPOCH) == 3
+        assert await store.calls_up() == []
+        talked = await outcomes.lookup("ws", "P", shared_id="agent-1")
+        assert talked.status is OutcomeStatus.ENDED_WITHOUT_HANDOFF
+        assert talked.state is not None
+        assert talked.state.data == {"q": "billing", "never": None}
+        silent = await store.conversation("silent")
+        assert silent is not None
+        assert silent.outcome is not None
+        assert (silent.outcome.shared_id, silent.outcome.data) == ("from-invite", {"q": None, "never": None})
+        saved = await store.conversation("saved")
+        assert saved is not None
+        assert saved.outcome == outcome("saved", "kept")
+        assert await outcomes.settle_interrupted(directory, EPOCH) == 0
+
+    run_virtual(story())
+
+
+def test_a_call_of_a_project_that_is_gone_is_settled_with_the_default_keys() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        await store.open_conversation(opened("c"))
+        await store.save_turn("c", turn(0, {"handoff_to": "x", "other": 1}))
+        assert await Outcomes(store).settle_interrupted(Directory.empty(), EPOCH) == 1
+        found = await store.conversation("c")
+        assert found is not None
+        assert found.outcome is not None
+        assert found.outcome.data == {"handoff_to": "x"}
+
+    run_virtual(story())
+
+
+def turn(index: int, state: dict[str, object]) -> Turn:
+    return Turn(
+        index=index,
+        at=EPOCH,
+        channel="keypad",
+        user_input="1",
+        utterance="",
+        function_runs=(),
+        logs=(),
+        state_json=json.dumps(state),
+    )
