@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from enum import StrEnum
 from pathlib import Path
@@ -48,6 +49,7 @@ def migrate(path: Path) -> str:
     from alembic.config import Config
     from sqlalchemy import create_engine, exc
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are no news to an operator
     engine = create_engine(f"sqlite:///{path}")
     try:
         with engine.begin() as connection:
