@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.processes import measure, pin
+from bench.processes import measure, part_seconds, pin
 from tieline.demo.process import Addresses, ServerProcess
 
 HERE = Path(__file__).parent
@@ -54,6 +54,7 @@ class CallRun(NamedTuple):
     failed: int
     retransmissions: int
     cpu_us: float
+    parts: dict[str, float] | None = None
 
     @property
     def clean(self) -> bool:
@@ -122,14 +123,20 @@ def measure_signalling(server: ServerProcess, target: tuple[str, int], rate: int
 def measure_full(server: ServerProcess, addresses: Addresses, rate: int, calls: int) -> CallRun:
     """(b): reserve, call, agent, outcome, BYE."""
     before = measure(server.pid).cpu_s
+    parts = part_seconds(server.pid)
     numbers = reserve(addresses, calls)
+    reserved = part_seconds(server.pid)
     listed = server.folder / "numbers.csv"
     listed.write_text("SEQUENTIAL\n" + "".join(f"{number};\n" for number in numbers))
     scenario = ["-sf", str(HERE / "sipp" / "uac_agent_bye.xml"), "-inf", str(listed)]
     good, failed, again = call(scenario, addresses.sip_udp, rate, calls, server.folder)
     time.sleep(1)
     spent = measure(server.pid).cpu_s - before
-    return CallRun(rate, good, failed, again, spent / max(1, good) * 1e6)
+    ended = part_seconds(server.pid)
+    split = {"reservation": sum(reserved.values()) - sum(parts.values())}
+    split |= {name: seconds - reserved.get(name, 0.0) for name, seconds in ended.items()}
+    share = {name: max(0.0, seconds) / max(1, good) * 1e6 for name, seconds in split.items()}
+    return CallRun(rate, good, failed, again, spent / max(1, good) * 1e6, share)
 
 
 def reserve(addresses: Addresses, calls: int) -> list[str]:
@@ -202,6 +209,10 @@ def show(sipp: CallRun, signalling: CallRun, full: CallRun, resident: int, proce
     ):
         ratio = run.cpu_us / sipp.cpu_us
         print(f"{name:32} {run.cpu_us:12.0f} {ratio:8.1f} {goal:6} {run.failed:7} {run.retransmissions:7}")
+    if full.parts is not None:
+        whole = sum(full.parts.values())
+        shares = (f"{name} {us:.0f} us ({us / whole:.0%})" for name, us in full.parts.items())
+        print(f"\n(b) by part: {', '.join(shares)}")
     print(f"\nat rest: {resident / 2**20:.0f} MiB in {processes} processes (proportional set size)")
 
 

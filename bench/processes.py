@@ -61,3 +61,21 @@ def thread_seconds(pid: int) -> float:
     """CPU seconds (user and system) of the threads that `pid` has now, by the scheduler's own nanoseconds."""
     tasks = (_PROC / str(pid) / "task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def part_seconds(pid: int) -> dict[str, float]:
+    """CPU seconds of a server so far, by part: its event loop, its other threads, and its kinds of child process."""
+    parts: dict[str, float] = {}
+    for each in descendants(pid):
+        try:
+            command = (_PROC / str(each) / "cmdline").read_text()
+            threads = [(int(task.name), task) for task in (_PROC / str(each) / "task").iterdir()]
+            for thread, task in threads:
+                seconds = int((task / "schedstat").read_text().split()[0]) / 1e9
+                name = next((kind for kind in ("media", "voice", "agent") if f".{kind}" in command), "")
+                if not name:
+                    name = "event loop" if thread == each else "store and other threads"
+                parts[name] = parts.get(name, 0.0) + seconds
+        except OSError:
+            continue
+    return parts
