@@ -9,7 +9,7 @@ from tieline.errors import ConfigurationError
 from tieline.model.resources import Resources
 from tieline.resources.plan import Applier, Plan
 
-FILE = Path("/work/resources.yaml")
+FILE = Path("/srv/tieline/resources.yaml")
 
 WHOLE = """\
 accounts:
