@@ -72,8 +72,8 @@ class RefusalLog:
             refusal=refusal,
         )
 
-    def note_event(self, event: InviteRefused | StrangerRefused) -> None:
-        """A call that the SIP stack refused before anybody could look at its route."""
+    def note_event(self, event: InviteRefused | StrangerRefused, trunk: str | None = None) -> None:
+        """A call that the SIP stack refused before anybody could look at its route; `trunk` is known by address."""
         source = event.flow.remote[0]
         if isinstance(event, InviteRefused):
             rule = RuleResult(rule="protocol", held=False, detail=event.why)
@@ -83,7 +83,7 @@ class RefusalLog:
             headers = event.request.headers
             self.note_facts(
                 source=source,
-                trunk=None,
+                trunk=trunk,
                 sip_call_id=headers.get("Call-ID") or "",
                 caller=headers.get("From") or "",
                 callee=event.request.uri_text,

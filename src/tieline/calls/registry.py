@@ -67,7 +67,8 @@ class CallRegistry:
             return
         if isinstance(event, InviteRefused | StrangerRefused):
             self._services.observer.offered()
-            self._refusals.note_event(event)
+            trunk = self.directory.trunk_by_host(event.flow.remote[0])
+            self._refusals.note_event(event, trunk.name if trunk else None)
             return
         session = self._by_leg.get(getattr(event, "leg_id", -1))
         if session is not None:

@@ -133,7 +133,7 @@ def test_what_the_stack_refused_is_recorded_too() -> None:
         log = log_on(store)
         flow = Flow(Transport.UDP, ("192.0.2.9", 5060))
         broken = Request("INVITE", "sip:1@h", Headers([]))
-        log.note_event(InviteRefused(flow, broken, 420, "unknown extension"))
+        log.note_event(InviteRefused(flow, broken, 420, "unknown extension"), "carrier")
         log.note_event(StrangerRefused(flow, "INVITE sip:900@h SIP/2.0", "id", "<sip:x@y>", "<sip:z@y>", 40))
         log.note_event(StrangerRefused(flow, "INVITE sip:901@h SIP/2.0", "id", "<sip:x@y>", "<sip:z@y>", 2))
         log.note_event(
@@ -143,7 +143,7 @@ def test_what_the_stack_refused_is_recorded_too() -> None:
             await recorded(log, store), key=lambda each: (each.refusal.status == 403, -each.count)
         )
         assert (protocol.refusal.status, protocol.refusal.reason) == (420, RefusalReason.PROTOCOL)
-        assert (protocol.sip_call_id, protocol.caller) == ("", "")
+        assert (protocol.sip_call_id, protocol.caller, protocol.trunk) == ("", "", "carrier")
         assert (stranger.count, stranger.callee) == (42, "sip:900@h")
         assert (other.count, other.callee) == (1, "<sip:z@y>")
 
