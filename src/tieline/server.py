@@ -270,14 +270,21 @@ class Server:
         """Notice what another process has applied, and keep the gauges fresh."""
         while True:
             await asyncio.sleep(WATCH_S)
-            ready = await self._check_store() is None
-            self.metrics.set("tieline_store_ready", float(ready))
-            try:
-                if ready and await self.store.resources_version() != self.directory.version:
-                    await self._load_resources()
-            except TielineError as error:
-                self._log.error("resources not loaded", detail=error.message)
+            await self._follow_resources()
             self._refresh_gauges()
+
+    async def _follow_resources(self) -> None:
+        """Take over what another process has applied. The one read tells whether the store answers, too."""
+        ready = False
+        try:
+            version = await self.store.resources_version()
+            ready = True
+            if version != self.directory.version:
+                await self._load_resources()
+        except TielineError as error:
+            if ready:
+                self._log.error("resources not loaded", detail=error.message)
+        self.metrics.set("tieline_store_ready", float(ready))
 
     async def _prune(self) -> None:
         """Delete what has been kept for long enough, now and every hour."""
