@@ -141,7 +141,7 @@ class DestinationReader:
         if method is HandoffMethod.BYE and values["phone_number"] is not None:
             message = f"{name}: phone_number has no effect with bye: the peer routes the call."
             self._say(message, find_line(config, "phone_number"), Level.WARNING)
-        texts = {key: None if value is None else str(value) for key, value in values.items()}
+        texts: dict[str, Any] = {key: None if value is None else str(value) for key, value in values.items()}
         return SipConfig(method=method, **texts)
 
     def _read_headers(self, name: str, headers: Any, line: int | None) -> tuple[SipHeader, ...]:

@@ -20,7 +20,11 @@ class Message(Record, tag=True):
 
 
 class ConversationSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """`conv` between two runs. JSON-safe throughout."""
+    """`conv` between two runs. JSON-safe throughout.
+
+    `context` holds `tieline.model.context.ContextValue`s; `handoff_result` says how the last handoff went (keys
+    `destination, method, state, reason, retry, status, detail`; `duration_s` after a bridge), None before the first.
+    """
 
     id: str
     account_id: str
@@ -38,6 +42,8 @@ class ConversationSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     variant_name: str | None = None
     language: str | None = None
     metrics_written: list[str] = []
+    context: list[dict[str, Any]] = []
+    handoff_result: dict[str, Any] | None = None
 
 
 class RunKind(StrEnum):

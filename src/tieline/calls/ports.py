@@ -14,6 +14,7 @@ from tieline.model.call import Termination
 from tieline.model.handoff import Destination
 from tieline.model.reservation import BindResult, BindVerdict
 from tieline.model.trunk import Trunk
+from tieline.sip.events import Flow
 from tieline.sip.leg import TraceEntry
 from tieline.store.base import ConversationStore
 
@@ -57,15 +58,79 @@ class SipPort(Protocol):
         ...
 
 
+class HandoffSipPort(SipPort, Protocol):
+    """The verbs that handoffs and second legs need beside those of a caller's leg."""
+
+    def refer(
+        self, leg_id: int, refer_to: str, headers: Sequence[Header] = (), referred_by: str | None = None
+    ) -> bool:
+        """Ask the peer to call `refer_to` (a whole header value). `ReferCompleted` and `NotifyReceived` follow.
+
+        False when the leg is over. Raises `HeaderRefused` and `WrongArgument`.
+        """
+        ...
+
+    def invite(
+        self,
+        flow: Flow,
+        uri: str,
+        from_: str,
+        to: str,
+        sdp: bytes,
+        headers: Sequence[Header] = (),
+    ) -> int:
+        """Call somebody; the new leg's number. `LegProgress`, `LegAnswered` or `LegRefused` follow.
+
+        `from_` and `to` are addresses without tags. Raises `HeaderRefused` and `WrongArgument`.
+        """
+        ...
+
+    def cancel(self, leg_id: int) -> None:
+        """Give up a call that was not answered yet; `LegRefused` follows."""
+        ...
+
+    def reinvite(self, leg_id: int, sdp: bytes) -> bool:
+        """Offer new session parameters; `ReinviteCompleted` follows. False when it cannot be done now."""
+        ...
+
+    def accept_update(self, leg_id: int, sdp: bytes) -> None:
+        """Answer an UPDATE."""
+        ...
+
+    def reject_update(self, leg_id: int, status: int) -> None:
+        """Refuse an UPDATE; the session goes on as it was."""
+        ...
+
+
 class MediaPort(Protocol):
     """The media process, seen from the server."""
 
-    async def open_leg(self, leg_id: str, listener: Callable[[Report], None]) -> int:
-        """Bind an RTP port and send the leg's reports to `listener`. Raises `Unavailable`."""
+    async def open_leg(
+        self, leg_id: str, listener: Callable[[Report], None], beside: str | None = None
+    ) -> int:
+        """Bind an RTP port and send the leg's reports to `listener`. Raises `Unavailable`.
+
+        `beside` names a leg that this one is to be joined with: both are put into the same process.
+        """
         ...
 
     def send(self, command: Command) -> None:
         """Carry out a command, after all those before it."""
+        ...
+
+
+class LocationPort(Protocol):
+    """Where a trunk's SIP servers are (RFC 3263)."""
+
+    async def targets(self, trunk: Trunk, uri: str) -> list[Flow]:
+        """Flows to try for a request to `uri` over `trunk`, best first; those that failed lately stand last.
+
+        Raises `Unavailable` when the name cannot be resolved.
+        """
+        ...
+
+    def note(self, flow: Flow, *, worked: bool) -> None:
+        """Tell how a target did, for the next call's order."""
         ...
 
 

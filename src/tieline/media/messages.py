@@ -22,6 +22,17 @@ class OpenLeg(Message):
     leg_id: str
 
 
+class SrtpKeys(msgspec.Struct, frozen=True):
+    """SDES keys of one stream (RFC 4568): `suite` is `AES_CM_128_HMAC_SHA1_80` or `_32`; 30 bytes of key and salt each.
+
+    `ours` protects what we send, `theirs` what they send.
+    """
+
+    suite: str
+    ours: bytes
+    theirs: bytes
+
+
 class ConnectLeg(Message):
     """What was negotiated. `send` and `receive` follow the SDP direction; repeated after each re-INVITE.
 
@@ -36,6 +47,25 @@ class ConnectLeg(Message):
     send: bool
     receive: bool
     silence_timeout_s: float | None
+    srtp: SrtpKeys | None = None
+
+
+class JoinLegs(Message):
+    """Relay audio and keypad digits between two legs of one process, until `PartLegs` or the end of either.
+
+    Each side hears the other; what is played to a leg goes on top of it. Codecs and payload types are translated.
+    With `early`, audio flows from `other_id` to `leg_id` only (early media). Repeating it changes `early`.
+    """
+
+    leg_id: str
+    other_id: str
+    early: bool = False
+
+
+class PartLegs(Message):
+    """End the relay of a leg; both go on as before."""
+
+    leg_id: str
 
 
 class PutClip(Message):
@@ -52,11 +82,15 @@ class DropClip(Message):
 
 
 class Play(Message):
-    """Play clips one after another, then report `Played`. Follows whatever is still playing."""
+    """Play clips one after another, then report `Played`. Follows whatever is still playing.
+
+    With `loop` they are played over and over until `StopPlay`.
+    """
 
     leg_id: str
     play_id: int
     clip_ids: list[str]
+    loop: bool = False
 
 
 class StopPlay(Message):
@@ -149,5 +183,7 @@ class MediaReady(Message):
     ports: int
 
 
-Command = OpenLeg | ConnectLeg | PutClip | DropClip | Play | StopPlay | SendDigits | CloseLeg
+Command = (
+    OpenLeg | ConnectLeg | PutClip | DropClip | Play | StopPlay | SendDigits | JoinLegs | PartLegs | CloseLeg
+)
 Report = LegOpened | LegNotOpened | Played | Digit | MediaStarted | MediaTimedOut | LegClosed | MediaReady

@@ -31,23 +31,61 @@ class SipHeader(Record):
     value: str
 
 
+class RingSound(StrEnum):
+    """What the caller hears while the other side is being called by INVITE."""
+
+    TONE = "tone"
+    EARLY_MEDIA = "early_media"
+    SILENCE = "silence"
+
+
 class SipConfig(Record):
-    """How a destination is reached. `phone_number` is the route: SIP URI, name-addr, E.164 or extension."""
+    """How a destination is reached. `phone_number` is the route: SIP URI, name-addr, `tel:`, E.164 or extension.
+
+    The rest concerns `invite` alone. `outbound_endpoint` names the trunk that carries the new leg (without it, the
+    trunk that the caller came by); `outbound_encryption` is `TLS/SRTP` (the default) or `UDP/RTP`;
+    `outbound_caller_id` replaces the caller's number, which is kept without it; `ring_timeout_s` bounds the ringing;
+    `whisper` is spoken to the human before the two are joined, and with `accept_key` the human has to press that key
+    within `accept_timeout_s` of the whisper's end.
+    """
 
     method: HandoffMethod = HandoffMethod.REFER
     phone_number: str | None = None
     outbound_endpoint: str | None = None
     outbound_encryption: str | None = None
+    outbound_caller_id: str | None = None
+    ring_timeout_s: float = 30.0
+    ring_sound: RingSound = RingSound.EARLY_MEDIA
+    whisper: str | None = None
+    accept_key: str | None = None
+    accept_timeout_s: float = 15.0
+
+
+class Rung(Record):
+    """What is tried when the step before it has failed: another method, another destination, or both.
+
+    `destination` None stays with the destination whose ladder this is. Exactly the first of several rungs whose
+    destination or method cannot be used on the call's trunk is skipped with a note on the receipt.
+    """
+
+    method: HandoffMethod | None = None
+    destination: str | None = None
 
 
 class Destination(Record):
-    """A named place callers are handed to. Exactly one destination of a project is the default."""
+    """A named place callers are handed to. Exactly one destination of a project is the default.
+
+    `fallback` None takes the ladder of the call's trunk profile; an empty one gives the caller straight back to the
+    agent when the destination's own method has failed. `between` is spoken to the caller between two rungs.
+    """
 
     name: str
     description: str = ""
     is_default: bool = False
     sip_config: SipConfig
     sip_headers: tuple[SipHeader, ...] = ()
+    fallback: tuple[Rung, ...] | None = None
+    between: str | None = None
 
 
 class HandoffRequest(Record):
@@ -72,6 +110,7 @@ class HandoffPlan(Record):
     """A request made executable: every header value final and validated, ready for the wire.
 
     `left_out` names headers that were dropped with the reason (a `$variable` without a value, a refused name).
+    `config` is the destination's with what the code gave laid over it; `ladder` is what is left to try after this.
     """
 
     destination: str | None
@@ -81,6 +120,8 @@ class HandoffPlan(Record):
     route: str | None
     headers: tuple[tuple[str, str], ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    config: SipConfig = SipConfig(method=HandoffMethod.BYE)
+    ladder: tuple[Rung, ...] = ()
 
     def has_header(self, name: str) -> bool:
         """Whether a header of this name (case ignored) is among those to be sent."""

@@ -15,6 +15,37 @@ class NumberSource(StrEnum):
     HEADER = "header"
 
 
+class Transport(StrEnum):
+    """How a trunk is reached when we call it."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class Encryption(StrEnum):
+    """What we make of SRTP with SDES keys (RFC 4568): refuse it, take and offer it, or insist on it."""
+
+    REFUSED = "refused"
+    OFFERED = "offered"
+    REQUIRED = "required"
+
+
+class Support(StrEnum):
+    """What we make of a SIP extension: never use it, use it where the peer does, or insist on it."""
+
+    OFF = "off"
+    SUPPORTED = "supported"
+    REQUIRED = "required"
+
+
+class FirstBye(StrEnum):
+    """Who ends our leg after a REFER has succeeded: we at once, or the peer, for whom we wait a while."""
+
+    US = "us"
+    PEER = "peer"
+
+
 class Trunk(Record):
     """A SIP peer, recognised by its source address.
 
@@ -36,6 +67,31 @@ class Trunk(Record):
     attach_forwarded: bool = False
     shared_id_header: str | None = None
     advertised_host: str | None = None
+    advertised_port: int | None = None
+    profile: str = "generic"
+    # How we reach it: `target` is a host, host:port or SIP URI; a name without a port is looked up by RFC 3263.
+    target: str | None = None
+    transport: Transport | None = None
+    tls_name: str | None = None
+    username: str | None = None
+    password: str | None = None
+    register: bool = False
+    register_expires_s: int = 300
+    options_interval_s: float | None = None
+    # What it has to prove to us: digest authentication of its INVITEs.
+    auth_username: str | None = None
+    auth_password: str | None = None
+    # Its dialect: None takes what the profile says.
+    encryption: Encryption | None = None
+    session_timer: Support | None = None
+    session_expires_s: int | None = None
+    reliable_provisional: Support | None = None
+    refer_domain: str | None = None
+    first_bye: FirstBye | None = None
+    bye_wait_s: float | None = None
+    notify_timeout_s: float | None = None
+    alive_s: float | None = None
+    max_headers: int | None = None
 
 
 class RuleResult(Record):

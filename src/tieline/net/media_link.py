@@ -235,12 +235,14 @@ class MediaLink:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await asyncio.gather(*(process.stop() for process in self._processes))
 
-    async def open_leg(self, leg_id: str, listener: OnReport) -> int:
+    async def open_leg(self, leg_id: str, listener: OnReport, beside: str | None = None) -> int:
         """Bind an RTP port on the least busy process; every later report of the leg goes to `listener`.
 
-        Raises `Unavailable` when no process is up or none has a port free.
+        With `beside`, on the process that holds that leg. Raises `Unavailable` when no process is up or none has a
+        port free.
         """
-        running = [process for process in self._processes if process.up]
+        wanted = self._processes if beside is None else [self._process_of.get(beside)]
+        running = [process for process in wanted if process is not None and process.up]
         if not running:
             raise Unavailable("the media process is being restarted", retry_after_s=BACKOFF_LAST_S)
         process = min(running, key=lambda candidate: len(candidate.legs))

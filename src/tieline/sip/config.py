@@ -55,6 +55,38 @@ class IdSource(Protocol):
 
 Admit = Callable[[Flow], Admission]
 
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What we answer a digest challenge with (RFC 3261 section 22, RFC 8760)."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """How to speak to one peer. `advertised` replaces the stack's own address in Via and Contact.
+
+    `credentials` answer its challenges; `required` are the credentials its own INVITEs must prove (None: no
+    challenge). `session_expires_s` None turns session timers off, `min_se_s` is the least we take (RFC 4028);
+    `timer_required` and `reliable_required` put the extension into Require of our INVITEs and refuse INVITEs
+    without it (421); `reliable` says whether we claim 100rel at all (RFC 3262).
+    """
+
+    advertised: tuple[str, int] | None = None
+    credentials: Credentials | None = None
+    required: Credentials | None = None
+    realm: str = "tieline"
+    session_expires_s: int | None = 1800
+    min_se_s: int = 90
+    timer_required: bool = False
+    reliable: bool = True
+    reliable_required: bool = False
+
+
+PeerOptionsOf = Callable[[Flow], PeerOptions]
+
 INFO_TYPES = frozenset({"application/dtmf-relay", "application/dtmf"})
 
 

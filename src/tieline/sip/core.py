@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from tieline.sip.config import IdSource, SipConfig
+from tieline.sip.config import IdSource, PeerOptions, PeerOptionsOf, SipConfig
 from tieline.sip.events import Flow, Outgoing, SipEvent, Transport
 from tieline.sip.leg import Leg, TraceEntry
 from tieline.sip.tables import LEG, LegInput, LegState
@@ -28,6 +28,9 @@ KNOWN_METHODS = METHODS | {
     "MESSAGE",
     "PUBLISH",
 }
+
+
+DEFAULT_OPTIONS = PeerOptions()
 
 
 @dataclass(slots=True)
@@ -57,9 +60,10 @@ class Counters:
 class Core:
     """Shared state of one stack; no decisions."""
 
-    def __init__(self, config: SipConfig, ids: IdSource) -> None:
+    def __init__(self, config: SipConfig, ids: IdSource, peers: PeerOptionsOf | None = None) -> None:
         self.config = config
         self.ids = ids
+        self.options_of: PeerOptionsOf = peers or (lambda _: DEFAULT_OPTIONS)
         self.draining = False
         self.counters = Counters()
         self.timers = TimerHeap()
@@ -88,6 +92,7 @@ class Core:
         """A leg with a fresh local tag, known by id and tag."""
         leg = Leg(self.next_id(), state, flow, call_id, self.ids.tag())
         leg.contact = self.contacts[flow.transport]
+        leg.options = self.options_of(flow)
         leg.trace_room = self.config.trace_bytes
         if not self.config.trace_messages:
             leg.trace = None

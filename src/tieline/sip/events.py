@@ -19,15 +19,21 @@ class Transport(StrEnum):
 
     UDP = "UDP"
     TCP = "TCP"
+    TLS = "TLS"
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Where a message came from or goes to. `connection` names the stream for TCP, None for UDP."""
+    """Where a message came from or goes to.
+
+    `connection` names the stream for TCP and TLS, None for UDP and for a stream that is yet to be opened.
+    `host` is the name that a TLS peer's certificate must bear, for streams that we open.
+    """
 
     transport: Transport
     remote: tuple[str, int]
     connection: int | None = None
+    host: str | None = None
 
 
 class Outgoing(NamedTuple):
@@ -151,10 +157,14 @@ class ByeReceived:
 
 @dataclass(frozen=True, slots=True)
 class LegProgress:
-    """A provisional response to our INVITE."""
+    """A provisional response (101 to 199) to our INVITE, PRACKed already where it asked for that.
+
+    `body` is its SDP, if any: with an offer of ours, the answer for early media.
+    """
 
     leg_id: int
     response: Response
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +198,7 @@ class LegFailure(StrEnum):
     NO_ACK = "no_ack"
     TRANSPORT_FAILED = "transport_failed"
     PEER_GONE = "peer_gone"
+    SESSION_EXPIRED = "session_expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,70 @@ class OptionsReceived:
     flow: Flow
 
 
+@dataclass(frozen=True, slots=True)
+class ReferCompleted:
+    """Our REFER has its final response (408 or 503 may be made here); a digest challenge was answered before.
+
+    `phrase` is the reason phrase as the peer wrote it. A 2xx starts the subscription that `NotifyReceived` tells of.
+    """
+
+    leg_id: int
+    status: int
+    phrase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyReceived:
+    """A NOTIFY of a REFER of ours, already answered 200 (RFC 3515 section 2.4.4).
+
+    `status` is that of the sipfrag, None without a readable one; `subscription` is the Subscription-State's word
+    (`active`, `pending`, `terminated`), None without one. It may come after the leg is over.
+    """
+
+    leg_id: int
+    status: int | None
+    phrase: str
+    subscription: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReferReceived:
+    """The peer asked us to transfer; refused with 603 by the stack, told for the record."""
+
+    leg_id: int
+    refer_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReceived:
+    """The peer offers new session parameters by UPDATE. Owed: `accept_update` or `reject_update`.
+
+    An UPDATE without a body is answered by the stack and not told.
+    """
+
+    leg_id: int
+    offer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PrackReceived:
+    """A reliable provisional response of ours arrived; `body` is SDP that came with it, empty as a rule."""
+
+    leg_id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterCompleted:
+    """Our REGISTER has its final response. `expires_s` is what was granted; refresh well before it ends."""
+
+    register_id: int
+    status: int
+    phrase: str = ""
+    expires_s: int | None = None
+
+
 SipEvent = (
     InviteReceived
     | InviteCancelled
@@ -228,4 +303,10 @@ SipEvent = (
     | OptionsCompleted
     | InviteRefused
     | StrangerRefused
+    | ReferCompleted
+    | NotifyReceived
+    | ReferReceived
+    | UpdateReceived
+    | PrackReceived
+    | RegisterCompleted
 )

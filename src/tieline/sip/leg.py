@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tieline.sip.config import PeerOptions
 from tieline.sip.events import Flow
 from tieline.sip.tables import LegState
 
@@ -71,6 +72,7 @@ class Leg:
         "local_cseq",
         "local_tag",
         "offered",
+        "options",
         "pending_target",
         "quiet",
         "reinviting",
@@ -104,6 +106,7 @@ class Leg:
         self.invite_cseq = 0
         self.reinviting = False
         self.offered = False
+        self.options = PeerOptions()
         self.ack = b""
         self.ack_waits: dict[int, AckWait] = {}
         self.bye_text = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tieline.sip.config import Admission, Admit, IdSource, SipConfig
+from tieline.sip.config import Admission, Admit, IdSource, PeerOptionsOf, SipConfig
 from tieline.sip.core import ALLOW, Core, Counters
 from tieline.sip.dialog import Dialogs
 from tieline.sip.errors import MessageMalformed, UnknownLeg, WrongArgument, WrongState
@@ -35,8 +35,14 @@ class SipStack:
     `draining`, settable, makes OPTIONS be answered 503; `counters` counts what no event tells.
     """
 
-    def __init__(self, config: SipConfig, ids: IdSource, admit: Admit | None = None) -> None:
-        self._core = core = Core(config, ids)
+    def __init__(
+        self,
+        config: SipConfig,
+        ids: IdSource,
+        admit: Admit | None = None,
+        peers: PeerOptionsOf | None = None,
+    ) -> None:
+        self._core = core = Core(config, ids, peers)
         self._admit = admit
         self._transactions = Transactions(core, self._tell)
         self._dialogs = Dialogs(core, self._transactions)

@@ -161,7 +161,9 @@ class ScriptedMedia:
         self._free_at: dict[str, float] = {}
         self._ports = itertools.count(30000, 2)
 
-    async def open_leg(self, leg_id: str, listener: Callable[[Report], None]) -> int:
+    async def open_leg(
+        self, leg_id: str, listener: Callable[[Report], None], beside: str | None = None
+    ) -> int:
         """A port, or `Unavailable`."""
         await asyncio.sleep(self.open_after_s)
         if self.no_ports:
