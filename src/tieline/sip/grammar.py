@@ -8,6 +8,7 @@ their quotes, because tags and branches are compared byte for byte.
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from urllib.parse import unquote
 
 from tieline.sip.errors import MessageMalformed
@@ -84,6 +85,16 @@ def _check_port(text: str | None) -> int | None:
     return port
 
 
+def _check_host(text: str) -> str:
+    """The host in lower case; an IPv6 reference has to be one (RFC 4291, which is stricter than RFC 3261's grammar)."""
+    if text[:1] == "[":
+        try:
+            IPv6Address(text[1:-1])
+        except ValueError:
+            raise MessageMalformed("not an IPv6 address") from None
+    return text.lower()
+
+
 class Uri:
     """A `sip`, `sips` or `tel` URI, or the scheme of another one. `text` is the URI as received.
 
@@ -139,7 +150,7 @@ def parse_uri(text: str) -> Uri:
         if user is not None:
             user = unquote(user) if "%" in user else user
         known = _parse_uri_params(params) if params else {}
-        return Uri(text, scheme.lower(), user, host.lower(), _check_port(port), known, headers)
+        return Uri(text, scheme.lower(), user, _check_host(host), _check_port(port), known, headers)
     found = _match_tel_uri(text)
     if found is not None:
         return Uri(text, "tel", found.group(2), "", None, _parse_uri_params(found.group(3)), None)
@@ -247,7 +258,7 @@ def parse_via(text: str) -> Via:
     params, end = _parse_params(text, found.end())
     if end < len(text) and text[end] != ",":
         raise MessageMalformed("text after the Via")
-    return Via(transport.upper(), host.lower(), _check_port(port), params, end)
+    return Via(transport.upper(), _check_host(host), _check_port(port), params, end)
 
 
 def parse_cseq(text: str) -> tuple[int, str]:

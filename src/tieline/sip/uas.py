@@ -172,6 +172,7 @@ class Uas:
         elif method in METHODS:
             raise _Refused(481, "no dialog")
         else:
+            _ = request.uri
             raise _Refused(405 if method in KNOWN_METHODS else 501, "method not served")
 
     def _check_scheme(self, request: Request) -> None:
