@@ -14,7 +14,7 @@ BIN = Path(sys.executable).parent
 
 def list_checks() -> list[tuple[str, list[str]]]:
     """Name and command of each check, in order."""
-    typed = [name for name in ("src", "tests", "bench", "tools") if any((ROOT / name).rglob("*.py"))]
+    typed = [name for name in ("src", "tests", "bench", "fuzz", "tools") if any((ROOT / name).rglob("*.py"))]
     python = sys.executable
     return [
         ("layout", [f"{BIN}/ruff", "format", "--check", "--quiet", "."]),
@@ -28,7 +28,8 @@ def list_checks() -> list[tuple[str, list[str]]]:
 
 def main() -> None:
     """Run the checks; a failing one shows its whole output."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # This tree's sources, wherever the .venv was installed from (a second work tree may share one).
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     for name, command in list_checks():
         started = time.monotonic()
         done = subprocess.run(
