@@ -1,0 +1,33 @@
+"""One call as its parts share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tieline.calls.caller_leg import CallerLeg
+from tieline.calls.leg_media import LegMedia
+from tieline.calls.patience import Patience
+from tieline.calls.ports import CallServices
+from tieline.calls.records import CallRecord
+from tieline.calls.routing import Route
+from tieline.calls.runs import AgentRuns
+from tieline.calls.speaking import Speaker
+from tieline.calls.writes import CallWrites
+from tieline.observe.logging import FilteringBoundLogger
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The parts of one call: `leg` and `media` are the caller's, `runs` are those of its agent."""
+
+    id: str
+    route: Route
+    services: CallServices
+    record: CallRecord
+    writes: CallWrites
+    leg: CallerLeg
+    media: LegMedia
+    speaker: Speaker
+    runs: AgentRuns
+    patience: Patience
+    log: FilteringBoundLogger
