@@ -14,7 +14,9 @@ from pathlib import Path
 from tieline.commands.findings import Finding
 from tieline.config import Settings
 from tieline.errors import ConfigurationError
+from tieline.model.project import Project
 from tieline.model.resources import Resources
+from tieline.model.trunk import Trunk
 
 SYNC_PROBES = 5
 SLOW_SYNC_MS = 20.0
@@ -117,10 +119,11 @@ def check_resources(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_secrets(settings: Settings, resources: Resources, unsealed: int) -> Iterator[Finding]:
-    """Whether the secrets of projects are encrypted, can be opened, and their key is nobody else's to read."""
-    from tieline.store.seal import seal_of, unopened
+    """Whether secrets are encrypted and can be opened, and their key is nobody else's to read."""
+    from tieline.store.seal import seal_of, secrets_of, unopened
 
-    count = sum(len(project.secrets) for project in resources.projects)
+    holders: tuple[Project | Trunk, ...] = (*resources.projects, *resources.trunks)
+    count = sum(len(secrets_of(one)) for one in holders)
     if not count:
         return
     seal = seal_of(Path(settings.store.path), settings.store.key_file)
@@ -129,6 +132,7 @@ def _check_secrets(settings: Settings, resources: Resources, unsealed: int) -> I
     except ConfigurationError as error:
         yield Finding("secrets", "fault", error.message, "Mend the key; without it the secrets stay closed.")
     faults = [f"project {one.slug}: {fault}" for one in resources.projects if (fault := unopened(one))]
+    faults += [f"trunk {one.name}: {fault}" for one in resources.trunks if (fault := unopened(one))]
     for fault in faults:
         what, _, fix = fault.partition("; ")
         yield Finding("secrets", "fault", what, f"{fix[:1].upper()}{fix[1:]}.")

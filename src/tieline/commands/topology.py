@@ -24,6 +24,7 @@ from tieline.commands.credentials import find_project
 if TYPE_CHECKING:
     from tieline.model.handoff import Destination
     from tieline.model.project import Project
+    from tieline.model.trunk import Trunk
 
 trunk = typer.Typer(name="trunk", help="Look at SIP trunks, and change them.", no_args_is_help=True)
 project = typer.Typer(
@@ -36,12 +37,20 @@ def list_trunks(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     """List the SIP peers that may call."""
 
     async def work() -> list[dict[str, Any]]:
-        import msgspec
-
         async with open_store(config) as opened:
-            return [msgspec.to_builtins(one) for one in (await opened.store.resources()).trunks]
+            return [show_fields(one) for one in (await opened.store.resources()).trunks]
 
-    columns = ("name", "networks", "account", "require_token", "number_from", "max_calls", "max_cps")
+    columns = (
+        "name",
+        "profile",
+        "networks",
+        "target",
+        "account",
+        "require_token",
+        "number_from",
+        "max_calls",
+        "max_cps",
+    )
     print_rows(run(work()), columns, as_json=as_json, empty="no trunks: every call is refused")
 
 
@@ -54,18 +63,25 @@ def show_trunk(
     """Show one trunk, with the pools that trust it."""
 
     async def work() -> dict[str, Any]:
-        import msgspec
-
         async with open_store(config) as opened:
             resources = await opened.store.resources()
             for one in resources.trunks:
                 if one.name == name:
                     pools = [pool.name for pool in resources.pools if name in pool.trunks]
-                    fields: dict[str, Any] = msgspec.to_builtins(one)
-                    return {**fields, "pools": pools}
+                    return {**show_fields(one), "pools": pools}
         raise CommandFailed(f"there is no trunk {name}")
 
     print_fields(run(work()), as_json=as_json)
+
+
+def show_fields(trunk: Trunk) -> dict[str, Any]:
+    """A trunk's fields for people and scripts: of its secrets, whether they are there."""
+    import msgspec
+
+    from tieline.model.trunk import SECRET_FIELDS
+
+    fields: dict[str, Any] = msgspec.to_builtins(trunk)
+    return fields | {field: "(hidden)" for field in SECRET_FIELDS if fields[field] is not None}
 
 
 @project.command("list")

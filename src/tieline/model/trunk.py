@@ -94,6 +94,10 @@ class Trunk(Record):
     max_headers: int | None = None
 
 
+SECRET_FIELDS = ("password", "auth_password")
+"""The fields of a trunk that are encrypted at rest and shown nowhere."""
+
+
 class RuleResult(Record):
     """One rule of a routing decision: its name, whether it held, and in words what was seen."""
 

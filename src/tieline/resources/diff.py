@@ -13,7 +13,7 @@ from tieline.model.number import MAX_RANGE
 from tieline.model.resources import Resources
 from tieline.resources.kinds import KINDS, identity_field
 
-HIDDEN_FIELDS = frozenset({"secrets", "key_hash", "token_hash"})
+HIDDEN_FIELDS = frozenset({"secrets", "key_hash", "token_hash", "password", "auth_password"})
 PASSED_OVER = frozenset({"prefix"})
 """Goes with its hash, and is made anew by every dry run."""
 

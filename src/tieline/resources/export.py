@@ -1,11 +1,12 @@
 """Resources as a file that `tieline apply` reads back to the same resources.
 
-Keys and tokens are written as hashes; a project's secrets as references to environment variables.
+Keys and tokens are written as hashes; secrets of projects and trunks as references to environment variables.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,9 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from tieline.model.handoff import Rung
 from tieline.model.resources import Resources
+from tieline.model.trunk import SECRET_FIELDS
 from tieline.resources.diff import to_ranges
 from tieline.resources.kinds import KINDS, identity_field
 
@@ -37,7 +40,10 @@ def resource_fields(resources: Resources, kind: str, name: str) -> dict[str, Any
     for one in getattr(resources, kind):
         if getattr(one, identity_field(kind)) == name:
             fields = dict(_fields(one, _slugs(resources)))
-            return {**fields, "secrets": dict(one.secrets)} if fields.get("secrets") else fields
+            clear = {field: getattr(one, field) for field in SECRET_FIELDS if field in fields}
+            return (
+                {**fields, **clear, "secrets": dict(one.secrets)} if fields.get("secrets") else fields | clear
+            )
     return None
 
 
@@ -67,6 +73,8 @@ def _fields(record: Any, slugs: dict[str, str]) -> Iterator[tuple[str, Any]]:
             value = [DoubleQuotedScalarString(number) for number in to_ranges(value)]
         elif info.name == "secrets":
             value = {key: {"value_from_env": key} for key in value}
+        elif info.name in SECRET_FIELDS:
+            value = {"value_from_env": variable_of(record.name, info.name)}
         elif info.name == "scopes":
             value = sorted(str(scope) for scope in value)
         elif info.name == "handoffs":
@@ -74,12 +82,26 @@ def _fields(record: Any, slugs: dict[str, str]) -> Iterator[tuple[str, Any]]:
         yield info.name, _plain(value)
 
 
+def variable_of(trunk: str, field: str) -> str:
+    """The environment variable that an export refers to for a trunk's secret."""
+    return re.sub(r"[^A-Z0-9]", "_", f"TRUNK_{trunk}_{field}".upper())
+
+
+def _rung(rung: Rung) -> Any:
+    """One step of a ladder, the short way where it names a method alone."""
+    if rung.destination is None and rung.method is not None:
+        return str(rung.method)
+    return {key: _plain(value) for key, value in msgspec.structs.asdict(rung).items() if value is not None}
+
+
 def _without_defaults(record: msgspec.Struct) -> dict[str, Any]:
     """A nested record with only what differs from its defaults, and its method always."""
     found: dict[str, Any] = {}
     for info in msgspec.structs.fields(record):
         value = getattr(record, info.name)
-        if isinstance(value, msgspec.Struct):
+        if info.name == "fallback" and value is not None:
+            found[info.name] = [_rung(one) for one in value]
+        elif isinstance(value, msgspec.Struct):
             found[info.name] = _without_defaults(value)
         elif isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
             found[info.name] = [_without_defaults(one) for one in value]

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from typing import Any
-
-from tieline.handoff.headers import name_fault, value_fault
-from tieline.model.handoff import (
-    SUPPORTED_METHODS,
-    Destination,
-    HandoffApi,
-    HandoffMethod,
-    SipConfig,
-    SipHeader,
-)
 from tieline.model.pool import CallerPolicy, LatePolicy
 from tieline.model.project import Environment, Scope
-from tieline.model.trunk import NumberSource
+from tieline.resources.handoff_fields import (
+    DESTINATION_FIELDS,
+    HANDOFF_API_FIELDS,
+    HEADER_FIELDS,
+    RUNG_FIELDS,
+    SIP_CONFIG_FIELDS,
+    destinations,
+    handoff_api,
+)
 from tieline.resources.reader import (
-    FAULTY,
     Field,
-    Reader,
     boolean,
     choice,
     from_env,
-    long_text,
     mapping,
     moment,
     name,
@@ -34,137 +26,8 @@ from tieline.resources.reader import (
     several,
     text,
 )
-from tieline.resources.yaml_tree import Value
-
-_HASH = re.compile(r"[0-9a-f]{64}")
-
-
-def _network(reader: Reader, value: Value, path: str) -> Any:
-    found = text(reader, value, path)
-    if not isinstance(found, str):
-        return FAULTY
-    try:
-        return str(ipaddress.ip_network(found, strict=False))
-    except ValueError:
-        return reader.fault(value.line, path, f"{found!r} is not an address or network like 192.0.2.0/24")
-
-
-def _header_name(reader: Reader, value: Value, path: str) -> Any:
-    found = text(reader, value, path)
-    if isinstance(found, str) and not re.fullmatch(r"[A-Za-z0-9\-.!%*_+`'~]+", found):
-        return reader.fault(value.line, path, f"{found[:64]!r} is not a SIP header name")
-    return found
-
-
-def _region(reader: Reader, value: Value, path: str) -> Any:
-    found = text(reader, value, path)
-    if isinstance(found, str) and not re.fullmatch(r"[A-Z]{2}", found):
-        return reader.fault(value.line, path, f"{found[:16]!r} is not a country code like US or DE")
-    return found
-
-
-def _hash(reader: Reader, value: Value, path: str) -> Any:
-    found = text(reader, value, path)
-    if isinstance(found, str) and not _HASH.fullmatch(found):
-        return reader.fault(value.line, path, "must be a SHA-256 in hex, as `tieline export` writes it")
-    return found
-
-
-def _secret(reader: Reader, value: Value, path: str) -> Any:
-    """A secret for the agent: text, or `{value_from_env: NAME}`."""
-    if value.kind == "mapping":
-        draft = reader.fields(value, _SECRET, path, "secret")
-        return draft.values["value_from_env"] if draft is not None else FAULTY
-    return long_text(reader, value, path)
-
-
-def _method(reader: Reader, value: Value, path: str) -> Any:
-    found = choice(HandoffMethod)(reader, value, path)
-    if isinstance(found, HandoffMethod) and found not in SUPPORTED_METHODS:
-        able = ", ".join(sorted(SUPPORTED_METHODS))
-        return reader.fault(value.line, path, f"{found} is not available in this release (available: {able})")
-    return found
-
-
-def _header(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, HEADER_FIELDS, path, "header")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    fault = name_fault(draft.values["key"])
-    if fault is not None:
-        return reader.fault(draft.line_of("key"), f"{path}.key", fault)
-    fault = value_fault(draft.values["value"])
-    if fault is not None:
-        return reader.fault(draft.line_of("value"), f"{path}.value", fault)
-    return SipHeader(key=draft.values["key"], value=draft.values["value"])
-
-
-def _sip_config(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, SIP_CONFIG_FIELDS, path, "sip_config")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    return SipConfig(**draft.values)
-
-
-def _destination(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, DESTINATION_FIELDS, path, "destination")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    return Destination(**draft.values)
-
-
-def _handoffs(reader: Reader, value: Value, path: str) -> Any:
-    """Destinations: names once, one default (the first when none is marked)."""
-    found = several(_destination)(reader, value, path)
-    if found is FAULTY:
-        return FAULTY
-    names = [one.name for one in found]
-    repeated = next((one for one in names if names.count(one) > 1), None)
-    if repeated is not None:
-        return reader.fault(value.line, path, f"the destination {repeated!r} is given twice")
-    if sum(one.is_default for one in found) > 1:
-        return reader.fault(value.line, path, "more than one destination is the default")
-    return found
-
-
-def _handoff_api(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, HANDOFF_API_FIELDS, path, "handoff_api")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    aliases = draft.values.get("aliases", {})
-    public = [aliases.get(key, key) for key in draft.values.get("state_keys", ())]
-    repeated = next((one for one in public if public.count(one) > 1), None)
-    if repeated is not None:
-        return reader.fault(value.line, path, f"two keys would be exposed as {repeated!r}")
-    return HandoffApi(**draft.values)
-
-
-_SECRET = (
-    Field("value_from_env", "text", "Environment variable that holds the value.", from_env, required=True),
-)
-
-HEADER_FIELDS = (
-    Field("key", "text", "Header name; custom names should begin with `X-`.", text, required=True),
-    Field("value", "text", "Value; `$name` is filled from the conversation's state.", text, required=True),
-)
-SIP_CONFIG_FIELDS = (
-    Field("method", "bye", "How the caller is given away; this release has `bye`.", _method, required=True),
-    Field("phone_number", "text", "Route: SIP URI, E.164 number or extension; none for `bye`.", text),
-    Field("outbound_endpoint", "name", "Trunk that carries the new leg of an `invite`.", name),
-    Field("outbound_encryption", "text", "`TLS/SRTP` or `UDP/RTP`, for an `invite`.", text),
-)
-DESTINATION_FIELDS = (
-    Field("name", "text", "Name by which the agent asks for it; matched exactly.", text, required=True),
-    Field("description", "text", "What it is for.", long_text),
-    Field("is_default", "true or false", "The default destination; the first one without it.", boolean),
-    Field("sip_config", "mapping", "How it is reached.", _sip_config, required=True),
-    Field("sip_headers", "list of key and value", "Headers sent with the handoff.", several(_header)),
-)
-HANDOFF_API_FIELDS = (
-    Field("state_keys", "list of text", "State keys that Get Handoff exposes.", several(text)),
-    Field("aliases", "mapping of text", "Public name of a state key.", mapping(text)),
-    Field("shared_id_state_key", "text", "State key that holds the shared id.", text),
-)
+from tieline.resources.trunk_fields import TRUNK_FIELDS
+from tieline.resources.values import secret, sha256
 
 ACCOUNT_FIELDS = (
     Field("slug", "name", "Name in URLs, and in this file.", name, required=True),
@@ -180,11 +43,11 @@ PROJECT_FIELDS = (
     Field("env", "sandbox, pre-release or live", "Environment that the agent sees.", choice(Environment)),
     Field("numbers", "list of numbers", "Numbers and extensions that route here without a reservation.", numbers),
     Field("answer_only", "true or false", "Answer and hold calls, without an agent.", boolean),
-    Field("handoffs", "list of destinations", "Destinations; laid over those of the folder by name.", _handoffs),
+    Field("handoffs", "list of destinations", "Destinations; laid over those of the folder by name.", destinations),
     Field("fallback_handoff", "text", "Destination when the agent fails; else the default one.", text),
-    Field("handoff_api", "mapping", "What Get Handoff exposes.", _handoff_api),
+    Field("handoff_api", "mapping", "What Get Handoff exposes.", handoff_api),
     Field("secrets", "mapping of secrets", "What `conv.utils.get_secret` finds: text, or `{value_from_env: NAME}`.",
-          mapping(_secret)),
+          mapping(secret)),
 )  # fmt: skip
 POOL_FIELDS = (
     Field("name", "name", "The pool's name.", name, required=True),
@@ -205,29 +68,12 @@ POOL_FIELDS = (
     Field("late_policy", "matched, always or never", "Whether a late call gets its attributes (matched).",
           choice(LatePolicy)),
 )  # fmt: skip
-TRUNK_FIELDS = (
-    Field("name", "name", "The trunk's name.", name, required=True),
-    Field("networks", "list of networks", "Source addresses of the peer, like `192.0.2.0/24`.",
-          several(_network), required=True),
-    Field("account", "name", "The only account it may reach; any without it.", name),
-    Field("token_header", "header name", "Header that carries a SIP token (`X-PolyAi-Auth-Token`).", _header_name),
-    Field("require_token", "true or false", "Refuse calls without a token.", boolean),
-    Field("number_from", "request_uri, to or header", "Where the dialled number stands (request_uri).",
-          choice(NumberSource)),
-    Field("number_header", "header name", "The header, for `number_from: header`.", _header_name),
-    Field("default_region", "country code", "Country that completes national numbers.", _region),
-    Field("max_calls", "whole number", "Calls at one time.", number(1, 1e6, whole=True)),
-    Field("max_cps", "number", "New calls in a second.", number(0.01, 1e6)),
-    Field("attach_forwarded", "true or false", "Let forwarded calls have a reservation's attributes.", boolean),
-    Field("shared_id_header", "header name", "Header whose value is the shared id.", _header_name),
-    Field("advertised_host", "text", "Our address as this peer sees it.", text),
-)  # fmt: skip
 TOKEN_FIELDS = (
     Field("name", "name", "The token's name.", name, required=True),
     Field("project", "name", "The project that it chooses.", name, required=True),
     Field("value_from_env", "text", "Environment variable that holds the token; made and shown once without it.",
           from_env),
-    Field("token_hash", "SHA-256", "Hash of a token made elsewhere, as `tieline export` writes it.", _hash),
+    Field("token_hash", "SHA-256", "Hash of a token made elsewhere, as `tieline export` writes it.", sha256),
     Field("prefix", "text", "How that token begins.", text),
 )  # fmt: skip
 KEY_FIELDS = (
@@ -238,7 +84,7 @@ KEY_FIELDS = (
     Field("expires_at", "date or time", "When it stops working.", moment),
     Field("value_from_env", "text", "Environment variable that holds the key; made and shown once without it.",
           from_env),
-    Field("key_hash", "SHA-256", "Hash of a key made elsewhere, as `tieline export` writes it.", _hash),
+    Field("key_hash", "SHA-256", "Hash of a key made elsewhere, as `tieline export` writes it.", sha256),
     Field("prefix", "text", "How that key begins.", text),
 )  # fmt: skip
 
@@ -256,6 +102,7 @@ NESTED: dict[str, tuple[Field, ...]] = {
     "handoffs": DESTINATION_FIELDS,
     "sip_config": SIP_CONFIG_FIELDS,
     "sip_headers": HEADER_FIELDS,
+    "fallback": RUNG_FIELDS,
     "handoff_api": HANDOFF_API_FIELDS,
 }
 """The mappings within a project."""

@@ -1,8 +1,9 @@
-"""Secrets at rest: a project's secrets are encrypted before they reach the database (Fernet: AES-128-CBC and HMAC).
+"""Secrets at rest: those of projects and trunks are encrypted before they reach the database.
 
-The key is not in the database. It comes from the environment or from a file beside the database, which is made when
-the first secret has to be sealed. Several keys make a rotation: the first seals, all of them open. A secret that
-none of them opens stays as it is stored, so that only its own project is kept from service.
+Fernet does it: AES-128-CBC and HMAC. The key is not in the database. It comes from the environment or from a file
+beside the database, which is made when the first secret has to be sealed. Several keys make a rotation: the first
+seals, all of them open. A secret that none of them opens stays as it is stored, so that only its own project or trunk
+is kept from service.
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from tieline.errors import ConfigurationError
 from tieline.model.project import Project
+from tieline.model.trunk import SECRET_FIELDS, Trunk
 
 KEY_VARIABLE = "TIELINE_STORE_KEY"
 MARK = "tieline-sealed:1:"
 """How a sealed value begins in the database."""
 
+Holder = Project | Trunk
+"""What has secrets."""
+
 HINT = f"bring back the key that sealed them (in {KEY_VARIABLE} or the key file), or apply the secrets anew"
 
 
 class Seal:
-    """Seals and opens the secrets of projects. Keys are looked up when they are needed, and never kept or shown."""
+    """Seals and opens secrets. Keys are looked up when they are needed, and never kept or shown."""
 
     def __init__(self, key_file: Path, environ: Mapping[str, str] | None = None) -> None:
         self.key_file = key_file
@@ -41,45 +46,45 @@ class Seal:
         """Whether there is a key. Raises `ConfigurationError` when what is there is none, or cannot be read."""
         return bool(self._keys())
 
-    def open(self, stored: Sequence[Project]) -> tuple[Project, ...]:
-        """Projects with their secrets in clear; one that cannot be opened stays sealed (see `unopened`)."""
+    def open(self, stored: Sequence[Holder]) -> tuple[Holder, ...]:
+        """Projects or trunks with their secrets in clear; one that cannot be opened stays sealed (see `unopened`)."""
         return tuple(
-            msgspec.structs.replace(one, secrets={k: self._open(v) for k, v in one.secrets.items()})
-            if one.secrets
-            else one
+            _with_secrets(one, {name: self._open(value) for name, value in secrets_of(one).items()})
             for one in stored
         )
 
-    def close(self, wanted: Sequence[Project], stored: Sequence[Project]) -> tuple[Project, ...]:
-        """Projects as they are stored. What is `stored` already under the first key stays byte for byte.
+    def close(self, wanted: Sequence[Holder], stored: Sequence[Holder]) -> tuple[Holder, ...]:
+        """Projects and trunks as they are stored, in the order of `wanted`.
+
+        What is `stored` already under the first key stays byte for byte.
 
         Raises `ConfigurationError` when a secret has to be sealed and there is no key, and none may be made because
         it could not open what is sealed already.
         """
-        before = {one.id: one.secrets for one in stored}
+        before = {_key_of(one): secrets_of(one) for one in stored}
         kept = [
-            _is_kept(value, before.get(one.id, {}).get(name))
+            _is_kept(value, before.get(_key_of(one), {}).get(name))
             for one in wanted
-            for name, value in one.secrets.items()
+            for name, value in secrets_of(one).items()
         ]
         if all(kept):
             return tuple(wanted)
         keys = self._keys() or [self._make_key(lost=any(kept))]
         found = []
         for one in wanted:
-            old = before.get(one.id, {})
-            sealed = {name: _seal(keys[0], value, old.get(name)) for name, value in one.secrets.items()}
-            found.append(msgspec.structs.replace(one, secrets=sealed))
+            old = before.get(_key_of(one), {})
+            sealed = {name: _seal(keys[0], value, old.get(name)) for name, value in secrets_of(one).items()}
+            found.append(_with_secrets(one, sealed))
         return tuple(found)
 
-    def count_outdated(self, stored: Sequence[Project]) -> int:
+    def count_outdated(self, stored: Sequence[Holder]) -> int:
         """How many stored secrets are in clear, or under a key that is not the first."""
         with contextlib.suppress(ConfigurationError):
             keys = self._keys()
             return sum(
                 not value.startswith(MARK) or (_opens(keys[1:], value) and not _opens(keys[:1], value))
                 for one in stored
-                for value in one.secrets.values()
+                for value in secrets_of(one).values()
             )
         return 0
 
@@ -139,10 +144,29 @@ def seal_of(database: Path, key_file: str | None = None) -> Seal:
     return Seal(Path(key_file) if key_file else database.with_name(f"{database.name}.key"))
 
 
-def unopened(project: Project) -> str | None:
-    """Why the project's secrets cannot be used, and the fix; None when they can."""
-    names = sorted(name for name, value in project.secrets.items() if value.startswith(MARK))
+def unopened(holder: Holder) -> str | None:
+    """Why the secrets of a project or trunk cannot be used, and the fix; None when they can."""
+    names = sorted(name for name, value in secrets_of(holder).items() if value.startswith(MARK))
     return f"secrets that cannot be opened: {', '.join(names)}; {HINT}" if names else None
+
+
+def secrets_of(holder: Holder) -> dict[str, str]:
+    """What is sealed of a project or trunk, by name."""
+    if isinstance(holder, Project):
+        return holder.secrets
+    return {field: value for field in SECRET_FIELDS if (value := getattr(holder, field)) is not None}
+
+
+def _with_secrets(holder: Holder, secrets: Mapping[str, str]) -> Holder:
+    if not secrets:
+        return holder
+    if isinstance(holder, Project):
+        return msgspec.structs.replace(holder, secrets=dict(secrets))
+    return msgspec.structs.replace(holder, **secrets)
+
+
+def _key_of(holder: Holder) -> tuple[str, str]:
+    return ("project", holder.id) if isinstance(holder, Project) else ("trunk", holder.name)
 
 
 def _is_kept(value: str, stored: str | None) -> bool:

@@ -15,7 +15,7 @@ from tieline.model.project import Account, ApiKey, Project, SipToken
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
 from tieline.store.records import stamp
-from tieline.store.seal import Seal
+from tieline.store.seal import Holder, Seal
 from tieline.store.sqlite_connection import Reader
 from tieline.store.sqlite_reservations import Hints
 from tieline.store.sqlite_turn import PoolEntry
@@ -67,9 +67,9 @@ class SqliteResources:
             current = self._load(connection)
             wanted = change(current)
             stored = _read_documents(connection)
-            to_store = msgspec.structs.replace(
-                wanted, projects=self._seal.close(wanted.projects, stored.get("projects", ()))
-            )
+            sealed = self._seal.close((*wanted.projects, *wanted.trunks), _holders(stored))
+            count = len(wanted.projects)
+            to_store = msgspec.structs.replace(wanted, projects=sealed[:count], trunks=sealed[count:])
             for kind in _KINDS:
                 if getattr(to_store, kind) != stored.get(kind, ()):
                     document = msgspec.json.encode(getattr(to_store, kind)).decode()
@@ -84,7 +84,7 @@ class SqliteResources:
     async def unsealed_secrets(self) -> int:
         """Secrets that the next apply will seal (anew): in clear, or under a key that is not the first."""
         return await self._reader.read(
-            lambda connection: self._seal.count_outdated(_read_documents(connection).get("projects", ()))
+            lambda connection: self._seal.count_outdated(_holders(_read_documents(connection)))
         )
 
     async def resources_version(self) -> int:
@@ -97,8 +97,9 @@ class SqliteResources:
         loaded = self._loaded
         if loaded[0] != version:
             kinds = _read_documents(connection)
-            if "projects" in kinds:
-                kinds["projects"] = self._seal.open(kinds["projects"])
+            for kind in ("projects", "trunks"):
+                if kind in kinds:
+                    kinds[kind] = self._seal.open(kinds[kind])
             loaded = (version, Resources(pools=_read_pools(connection), **kinds))
             self._loaded = loaded
         return loaded[1]
@@ -121,6 +122,11 @@ def _read_documents(connection: sqlite3.Connection) -> dict[str, Any]:
         for kind, shape in _KINDS.items()
         if kind in documents
     }
+
+
+def _holders(documents: dict[str, Any]) -> tuple[Holder, ...]:
+    """What has secrets among the stored resources."""
+    return (*documents.get("projects", ()), *documents.get("trunks", ()))
 
 
 def _read_version(connection: sqlite3.Connection) -> int:

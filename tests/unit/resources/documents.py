@@ -25,8 +25,11 @@ projects:
         description: Bills
         sip_config: {method: bye}
         sip_headers: [{key: X-Reason, value: $reason}]
+        fallback: [bye, {destination: sales}, {destination: sales, method: bye}]
+        between: One moment.
       - name: sales
-        sip_config: {method: bye}
+        sip_config: {method: bye, accept_key: "1", ring_sound: tone, ring_timeout_s: 20}
+        fallback: []
     fallback_handoff: sales
     handoff_api:
       state_keys: [a, b]
@@ -50,13 +53,23 @@ trunks:
     max_calls: 10
     max_cps: 2.5
     require_token: true
+    target: sip:sbc.example.com:5061
+    transport: tls
+    username: acme
+    password: {value_from_env: PBX}
+    auth_username: sbc
+    auth_password: opensesame
+    register: true
+    session_timer: required
+    first_bye: peer
+    bye_wait_s: 3
 sip_tokens:
   - {name: live, project: desk}
 api_keys:
   - {name: reserve, project: desk, scopes: [dni:reserve], expires_at: 2031-01-01}
   - {name: read, scopes: [handoff:read, "conversations:read"], value_from_env: KEY}
 """
-ENVIRON = {"SECRET": "s3cret", "KEY": "a-key-that-is-long-enough"}
+ENVIRON = {"SECRET": "s3cret", "KEY": "a-key-that-is-long-enough", "PBX": "xyzzy"}
 
 
 def applier(text: str, *, environ: dict[str, str] | None = None, **more: Any) -> Applier:

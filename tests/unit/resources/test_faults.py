@@ -78,6 +78,17 @@ def test_a_file_of_many_megabytes() -> None:
         (BASE + "trunks:\n  - {name: t, networks: []}\n", 4, "trunks.t.networks", "at least one network"),
         (BASE + "trunks: [{name: t, networks: 10.0.0.1},\n  {name: u, networks: 10.0.0.1}]\n", 4, "trunks.u.networks", "already belongs to the trunk t"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, account: zz}\n", 4, "trunks.account", "there is no account zz"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, target: 'a b'}\n", 4, "trunks[0].target", "not a host, host:port or SIP URI"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, target: 'sbc:70000'}\n", 4, "trunks[0].target", "not a host"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, target: '[::zz]'}\n", 4, "trunks[0].target", "not a host"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, target: {a: b}}\n", 4, "trunks[0].target", "must be text"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, tls_name: a/b}\n", 4, "trunks[0].tls_name", "is not a host name"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, transport: sctp}\n", 4, "trunks[0].transport", "unknown word"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, password: {value_from_env: NONE}}\n", 4, "trunks[0].password.value_from_env", "NONE is not set"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, password: ''}\n", 4, "trunks[0].password", "one line of printable text"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, encryption: none}\n", 4, "trunks[0].encryption", "unknown word"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, session_expires_s: 30}\n", 4, "trunks[0].session_expires_s", "whole number from 90"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, advertised_port: 0}\n", 4, "trunks[0].advertised_port", "whole number from 1"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [hello]}\n", 4, "pools[0].numbers[0]", "not a phone number"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [[1]]}\n", 4, "pools[0].numbers[0]", "must be text"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: {a: b}}\n", 4, "pools[0].numbers", "numbers and ranges"),
@@ -132,6 +143,12 @@ PROJECT = "accounts: [{slug: a}]\nprojects:\n  - slug: p\n    answer_only: true\
         ('    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        sip_headers:\n          - {key: X-a, value: "b\\r\\nVia: c"}\n', 9, "in one line"),
         ('    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        sip_headers:\n          - {key: "X-a\\r\\nVia", value: b}\n', 9, "in one line"),
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        sip_headers:\n          - {key: X-a, value: " + "x" * 2000 + "}\n", 9, "longer than"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye, accept_key: 12}\n", 7, "not a key of the keypad"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye, outbound_encryption: none}\n", 7, "'none' is not TLS/SRTP or UDP/RTP"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye, ring_sound: song}\n", 7, "unknown word"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [{}]\n", 8, "neither a destination nor a method"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [fax]\n", 8, "unknown word"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [{to: y, method: bye}]\n", 8, "unknown field"),
         ("    fallback_handoff: nowhere\n", 5, "there is no destination 'nowhere'"),
         ("    handoff_api: {state_keys: [a, b], aliases: {a: b}}\n", 5, "two keys would be exposed as 'b'"),
         ("    handoff_api: [a]\n", 5, "must be a mapping"),
@@ -194,11 +211,27 @@ def test_keys_must_differ_and_belong_together() -> None:
     assert "belongs to another account" in only(TENANTS + other)[2]
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "sbc",
+        "192.0.2.1:5080",
+        "'[2001:db8::1]:5061'",
+        "sips:sbc.example.com",
+        "sip:trunk@sbc.example.com:5060;transport=tcp",
+    ],
+)
+def test_targets(target: str) -> None:
+    assert faults(BASE + f"trunks: [{{name: t, networks: 10.0.0.1, target: {target}}}]\n") == []
+
+
 def test_all_faults_come_at_once_in_order_of_lines() -> None:
     found = faults(
-        WHOLE.replace("slug: acme", "slug: a b").replace("bye", "refer").replace("[dni:reserve]", "[x]")
+        WHOLE.replace("slug: acme", "slug: a b")
+        .replace("{method: bye}", "{method: fax}")
+        .replace("[dni:reserve]", "[x]")
     )
-    assert [line for line, _, _ in found] == [2, 12, 15, 42]
+    assert [line for line, _, _ in found] == [2, 12, 55]
 
 
 def test_one_fault_is_not_told_twice_by_what_refers_to_it() -> None:

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.resources.documents import ENVIRON, WHOLE, applier, faults, plan
-from tieline.model.handoff import HandoffApi
+from tieline.model.handoff import HandoffApi, HandoffMethod, Rung
 from tieline.model.pool import LatePolicy
 from tieline.model.project import Environment, Scope
 from tieline.model.resources import Resources
-from tieline.model.trunk import NumberSource
+from tieline.model.trunk import FirstBye, NumberSource, Support, Transport
 from tieline.resources.diff import Action, to_ranges
-from tieline.resources.export import export_resources
+from tieline.resources.export import export_resources, resource_fields
 from tieline.resources.secrets import hash_secret, readable_prefix, write_secret
 
 
@@ -37,6 +37,21 @@ def test_everything_of_a_whole_file() -> None:
     assert (pool.project, pool.ttl_s, pool.late_policy) == ("PROJECT-desk", 30, LatePolicy.NEVER)
     assert trunk.networks == ("192.0.2.0/24", "2001:db8::/32")
     assert (trunk.account, trunk.number_from, trunk.max_calls) == ("ws-acme", NumberSource.HEADER, 10)
+    assert (trunk.target, trunk.transport, trunk.register) == (
+        "sip:sbc.example.com:5061",
+        Transport.TLS,
+        True,
+    )
+    assert (trunk.password, trunk.auth_password) == ("xyzzy", "opensesame")
+    assert (trunk.session_timer, trunk.first_bye, trunk.bye_wait_s) == (Support.REQUIRED, FirstBye.PEER, 3)
+    billing, sales = project.handoffs
+    assert billing.between == "One moment."
+    assert billing.fallback == (
+        Rung(method=HandoffMethod.BYE),
+        Rung(destination="sales"),
+        Rung(destination="sales", method=HandoffMethod.BYE),
+    )
+    assert (sales.fallback, sales.sip_config.accept_key) == ((), "1")
     reserve, read = made.api_keys
     assert reserve.expires_at == datetime(2031, 1, 1, 23, 59, 59, tzinfo=UTC)
     assert read.project is None
@@ -95,10 +110,29 @@ def test_prune_that_leaves_something_hanging_is_refused() -> None:
 def test_export_reads_back_the_same() -> None:
     made = plan(WHOLE).resources
     text = export_resources(made)
-    again = plan(text, environ={"PLAIN": "p", "GIVEN": "s3cret"})
+    trunk = {"TRUNK_SBC_PASSWORD": "xyzzy", "TRUNK_SBC_AUTH_PASSWORD": "opensesame"}
+    again = plan(text, environ={"PLAIN": "p", "GIVEN": "s3cret", **trunk})
     assert again.resources == made
     assert again.issued == ()
-    assert "s3cret" not in text
+    assert not any(secret in text for secret in ("s3cret", "xyzzy", "opensesame"))
+
+
+def test_one_resource_for_changing_has_its_secrets_in_clear() -> None:
+    made = plan(WHOLE).resources
+    trunk, project = resource_fields(made, "trunks", "sbc"), resource_fields(made, "projects", "desk")
+    assert trunk is not None
+    assert project is not None
+    assert (trunk["password"], trunk["auth_password"]) == ("xyzzy", "opensesame")
+    assert project["secrets"]["GIVEN"] == "s3cret"
+    assert resource_fields(made, "trunks", "other") is None
+
+
+def test_a_trunks_password_is_not_shown_when_it_changes() -> None:
+    first = plan(WHOLE).resources
+    (change,) = plan(WHOLE.replace("opensesame", "plugh"), first).changes
+    assert [(one.field, one.before, one.after) for one in change.fields] == [
+        ("auth_password", "(hidden)", "(hidden)")
+    ]
 
 
 def test_an_empty_file_changes_nothing() -> None:
@@ -147,7 +181,7 @@ def test_secrets() -> None:
 
 def test_every_field_of_a_record_can_be_written() -> None:
     """A new field of a resource must be given a place in the file."""
-    from tieline.model.handoff import Destination, SipConfig, SipHeader
+    from tieline.model.handoff import Destination, Rung, SipConfig, SipHeader
     from tieline.model.pool import Pool
     from tieline.model.project import Account, ApiKey, Project, SipToken
     from tieline.model.trunk import Trunk
@@ -156,7 +190,7 @@ def test_every_field_of_a_record_can_be_written() -> None:
     records: dict[str, type[msgspec.Struct]] = {
         "accounts": Account, "projects": Project, "pools": Pool, "trunks": Trunk, "sip_tokens": SipToken,
         "api_keys": ApiKey, "handoffs": Destination, "sip_config": SipConfig, "sip_headers": SipHeader,
-        "handoff_api": HandoffApi,
+        "fallback": Rung, "handoff_api": HandoffApi,
     }  # fmt: skip
     for kind, fields in {**KINDS, **NESTED}.items():
         named = {field.name for field in fields} - {"value_from_env"}

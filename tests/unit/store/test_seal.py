@@ -14,12 +14,14 @@ from cryptography.fernet import Fernet
 from tieline.errors import ConfigurationError
 from tieline.model.project import Project
 from tieline.model.resources import Resources
+from tieline.model.trunk import Trunk
 from tieline.store.seal import MARK, Seal, seal_of, unopened
 from tieline.store.sqlite import SqliteStore
 from tieline.testing.store_samples import T0
 
 SECRET = "swordfish-äöü"
 DESK = Project(id="PROJECT-desk", slug="desk", account="ws-a", secrets={"crm": SECRET})
+PEER = Trunk(name="pbx", networks=("192.0.2.1/32",), username="acme", password="open-sesame-äöü")
 PLAIN = Project(id="PROJECT-plain", slug="plain", account="ws-a")
 
 
@@ -95,6 +97,24 @@ async def test_a_lost_key_is_mended_by_applying_the_secrets_anew(database: Path)
         await give(store, DESK)
         assert (await store.resources()).projects == (DESK,)
     assert not database.with_name("tieline.db.key").exists()
+
+
+async def test_passwords_of_trunks_are_sealed_and_opened_too(database: Path) -> None:
+    quiet = Trunk(name="quiet", networks=("192.0.2.2/32",))
+
+    async with opened(database) as store:
+        await store.apply(lambda _: Resources(projects=(DESK,), trunks=(PEER, quiet)), T0)
+        assert b"open-sesame" not in at_rest(database)
+    async with opened(database) as store:
+        found = await store.resources()
+        assert (found.projects, found.trunks) == ((DESK,), (PEER, quiet))
+        assert unopened(found.trunks[0]) is None
+    async with opened(database, {"TIELINE_STORE_KEY": key()}) as store:
+        found = await store.resources()
+        assert "secrets that cannot be opened: password;" in str(unopened(found.trunks[0]))
+        assert unopened(found.trunks[1]) is None
+        await store.apply(lambda _: msgspec.structs.replace(found, trunks=(PEER, quiet)), T0)
+        assert (await store.resources()).trunks == (PEER, quiet)
 
 
 async def test_rotation(database: Path) -> None:
