@@ -16,21 +16,12 @@ from tieline.sip.timers import TimerHeap
 if TYPE_CHECKING:
     from tieline.sip.transaction import Transaction
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
-METHODS = frozenset(ALLOW.split(", "))
-KNOWN_METHODS = METHODS | {
-    "REGISTER",
-    "UPDATE",
-    "PRACK",
-    "REFER",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "MESSAGE",
-    "PUBLISH",
-}
-
-
 DEFAULT_OPTIONS = PeerOptions()
+
+
+def default_port(transport: Transport) -> int:
+    """The port of a URI or Via that names none (RFC 3261 section 19.1.2)."""
+    return 5061 if transport is Transport.TLS else 5060
 
 
 @dataclass(slots=True)
@@ -73,15 +64,33 @@ class Core:
         self.by_tag: dict[str, Leg] = {}
         self.pinned: dict[int, set[Leg | Transaction]] = {}
         self._last_id = 0
-        self.contacts = {transport: self._contact(transport) for transport in config.advertised}
+        self._contacts: dict[tuple[Transport, tuple[str, int] | None, bool], str] = {}
         self.server_line = f"Server: {config.user_agent}\r\n"
         self.agent_line = f"User-Agent: {config.user_agent}\r\n"
 
-    def _contact(self, transport: Transport) -> str:
-        host, port = self.config.advertised[transport]
-        shown = f"[{host}]" if ":" in host else host
-        suffix = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
-        return f"<sip:{self.config.contact_user}@{shown}:{port}{suffix}>"
+    def sent_by(self, transport: Transport, options: PeerOptions) -> str:
+        """Our host and port as this peer is told them, a literal IPv6 address in brackets.
+
+        The peer's own setting goes first, then the transport's. A transport that we only open streams on has no
+        address of its own: another one's host with the default port stands in, since answers come back on the stream.
+        """
+        address = options.advertised or self.config.advertised.get(transport)
+        if address is None:
+            host, _ = next(iter(self.config.advertised.values()))
+            address = (host, default_port(transport))
+        host, port = address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def contact(self, transport: Transport, options: PeerOptions, *, secure: bool = False) -> str:
+        """Our Contact for this peer; `secure` where it must be a `sips` URI (RFC 3261 sections 8.1.1.8, 12.1.1)."""
+        key = (transport, options.advertised, secure)
+        found = self._contacts.get(key)
+        if found is None:
+            where = f"{self.config.contact_user}@{self.sent_by(transport, options)}"
+            suffix = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
+            found = f"<sips:{where}>" if secure else f"<sip:{where}{suffix}>"
+            self._contacts[key] = found
+        return found
 
     def next_id(self) -> int:
         """A number that was never given out before."""
@@ -91,8 +100,8 @@ class Core:
     def new_leg(self, state: LegState, flow: Flow, call_id: str) -> Leg:
         """A leg with a fresh local tag, known by id and tag."""
         leg = Leg(self.next_id(), state, flow, call_id, self.ids.tag())
-        leg.contact = self.contacts[flow.transport]
         leg.options = self.options_of(flow)
+        leg.contact = self.contact(flow.transport, leg.options)
         leg.trace_room = self.config.trace_bytes
         if not self.config.trace_messages:
             leg.trace = None

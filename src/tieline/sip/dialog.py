@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from tieline.sip.core import Core
+from tieline.sip.config import PeerOptions
+from tieline.sip.core import Core, default_port
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import Flow, LegFailed, LegFailure, Transport
 from tieline.sip.grammar import Uri, parse_uri, split_addresses
@@ -36,19 +37,32 @@ def contact_target(message: Request | Response) -> str | None:
     return contact.uri_text
 
 
+def flow_is_secure(flow: Flow, uri: Uri, hops: tuple[str, ...]) -> bool:
+    """Whether our Contact has to be `sips`: TLS, and the Request-URI or the hop nearest to us says so (12.1.1)."""
+    if flow.transport is not Transport.TLS:
+        return False
+    return uri.scheme == "sips" or split_addresses(hops[0])[0][0].uri.scheme == "sips"
+
+
+_TRANSPORTS = {transport.value: transport for transport in Transport}
+
+
 def literal_flow(uri: Uri, fallback: Flow) -> Flow | None:
-    """The flow to a URI whose host is an IP address; None for a name, which this core cannot look up."""
+    """The flow to a URI whose host is an IP address; None for a name, which this core cannot look up.
+
+    `sips` means TLS. The name that a TLS peer must prove stays that of `fallback`: it is the same peer.
+    """
     host = uri.host.strip("[]")
     try:
         ip_address(host)
     except ValueError:
         return None
     wanted = (uri.params.get("transport") or fallback.transport.value).upper()
-    transport = Transport.TCP if wanted == "TCP" else Transport.UDP
-    remote = (host, uri.port or 5060)
+    transport = Transport.TLS if uri.scheme == "sips" else _TRANSPORTS.get(wanted, Transport.UDP)
+    remote = (host, uri.port or default_port(transport))
     if transport is fallback.transport and remote == fallback.remote:
         return fallback
-    return Flow(transport, remote)
+    return Flow(transport, remote, host=fallback.host)
 
 
 class Dialogs:
@@ -70,6 +84,8 @@ class Dialogs:
         leg.routes = routes
         leg.invite = transaction
         leg.offered = not request.body
+        if flow_is_secure(leg.flow, request.uri, routes or (f"<{target}>",)):
+            leg.contact = self._core.contact(Transport.TLS, leg.options, secure=True)
         leg.via_differs = request.via.host.strip("[]") != leg.flow.remote[0]
 
     def find(self, request: Request) -> Leg | None:
@@ -96,11 +112,10 @@ class Dialogs:
         uri = split_addresses(leg.routes[0])[0][0].uri if leg.routes else parse_uri(leg.target)
         return literal_flow(uri, flow) or flow
 
-    def via_line(self, flow: Flow, branch: str) -> str:
+    def via_line(self, flow: Flow, branch: str, options: PeerOptions) -> str:
         """Our Via line for a request on `flow`; `rport` asks for the reply to our source port (RFC 3581)."""
-        host, port = self._core.config.advertised[flow.transport]
-        shown = f"[{host}]" if ":" in host else host
-        return f"Via: SIP/2.0/{flow.transport.value} {shown}:{port};branch={branch};rport\r\n"
+        sent_by = self._core.sent_by(flow.transport, options)
+        return f"Via: SIP/2.0/{flow.transport.value} {sent_by};branch={branch};rport\r\n"
 
     def new_branch(self) -> str:
         """A branch that no other transaction has."""
@@ -134,7 +149,9 @@ class Dialogs:
         flow = self.next_hop(leg)
         branch = self.new_branch()
         leg.local_cseq += 1
-        data = self.request(leg, method, leg.local_cseq, self.via_line(flow, branch), extra, body)
+        data = self.request(
+            leg, method, leg.local_cseq, self.via_line(flow, branch, leg.options), extra, body
+        )
         transaction = Transaction(
             NON_INVITE_CLIENT, State.TRYING, (branch, method), flow, self._transactions.clients
         )

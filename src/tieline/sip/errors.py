@@ -66,3 +66,13 @@ class MessageMalformed(TielineError):
         self.why = why
         self.status = status
         self.request = request
+
+
+class Refused(Exception):
+    """The request deserves `status`; `lines` are extra header lines."""
+
+    def __init__(self, status: int, why: str, lines: str = "") -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.lines = lines

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-from tieline.sip.core import ALLOW
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import Flow, Transport
+from tieline.sip.extensions import ALLOW_LINE
 from tieline.sip.grammar import Via
 from tieline.sip.message import Request
 from tieline.sip.phrases import phrase_of
@@ -101,7 +101,7 @@ def broken_reply(request: Request, status: int, why: str, tag: str, flow: Flow) 
 def refusal_lines(request: Request, status: int, accept: str, retry_after_s: int) -> str:
     """The header that a refusal of this status owes (RFC 3261 section 21.4)."""
     if status in {405, 501}:
-        return f"Allow: {ALLOW}\r\n"
+        return ALLOW_LINE
     if status in {415, 406}:
         coding = "Accept-Encoding: identity\r\n" if request.headers.get("content-encoding") else ""
         return f"Accept: {accept}\r\n{coding}"

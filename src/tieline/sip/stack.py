@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tieline.sip.config import Admission, Admit, IdSource, PeerOptionsOf, SipConfig
-from tieline.sip.core import ALLOW, Core, Counters
+from tieline.sip.core import Core, Counters
 from tieline.sip.dialog import Dialogs
 from tieline.sip.errors import MessageMalformed, UnknownLeg, WrongArgument, WrongState
 from tieline.sip.events import Flow, Outgoing, SipEvent
+from tieline.sip.extensions import ALLOW_LINE, supported_line
 from tieline.sip.grammar import parse_address, parse_uri
 from tieline.sip.header_rules import check_value, header_lines
 from tieline.sip.leg import Leg, LegInfo, TraceEntry
@@ -25,8 +26,6 @@ from tieline.sip.uac import Uac
 from tieline.sip.uas import Uas
 
 HeaderPairs = Sequence[tuple[str, str]]
-
-_ALLOW_LINES = f"Allow: {ALLOW}\r\n"
 
 
 class SipStack:
@@ -236,8 +235,8 @@ class SipStack:
     def _succeed(self, leg: Leg, sdp: bytes, lines: str, now: float) -> None:
         assert leg.invite is not None
         extra = (
-            f"{leg.invite.record_routes}Contact: {leg.contact}\r\n{_ALLOW_LINES}{lines}{self._core.server_line}"
-            "Content-Type: application/sdp\r\n"
+            f"{leg.invite.record_routes}Contact: {leg.contact}\r\n{ALLOW_LINE}{supported_line(leg.options)}{lines}"
+            f"{self._core.server_line}Content-Type: application/sdp\r\n"
         )
         self._dialogs.succeed(leg, extra, sdp, now)
 

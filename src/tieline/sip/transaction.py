@@ -210,6 +210,6 @@ class Transactions:
                 elif isinstance(user, Transaction):
                     user.flow = Flow(flow.transport, (flow.remote[0], user.reply_port))
                 else:
-                    user.flow = Flow(flow.transport, flow.remote)
+                    user.flow = Flow(flow.transport, flow.remote, host=flow.host)
         for transaction in users:
             self.run(transaction, Input.TRANSPORT_FAILED, now)

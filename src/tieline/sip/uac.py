@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tieline.sip.core import ALLOW, Core
+from collections.abc import Callable
+
+from tieline.sip.core import Core
 from tieline.sip.dialog import Dialogs, contact_target, route_set
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import (
@@ -16,7 +18,9 @@ from tieline.sip.events import (
     LegRefused,
     OptionsCompleted,
     ReinviteCompleted,
+    Transport,
 )
+from tieline.sip.extensions import ALLOW_LINE, supported_line
 from tieline.sip.leg import Leg
 from tieline.sip.message import Response
 from tieline.sip.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Do, Input, LegInput, LegState, State
@@ -25,13 +29,26 @@ from tieline.sip.transaction import InviteParts, Transaction, Transactions
 _GONE = frozenset({408, 481})
 
 
+Hearer = Callable[[Leg, Transaction, int, Response | None, float], None]
+
+
 class Uac:
-    """Our requests out; responses in; events out."""
+    """Our requests out; responses in; events out.
+
+    `hearers` are told of the responses to a leg's requests, by the purpose of their transaction; the stack adds those
+    that live in modules of their own.
+    """
 
     def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs) -> None:
         self._core = core
         self._transactions = transactions
         self._dialogs = dialogs
+        self.hearers: dict[str, Hearer] = {
+            "INVITE": self._on_invite_response,
+            "REINVITE": self._on_reinvite_response,
+            "BYE": self._on_bye_response,
+            "INFO": self._on_info_response,
+        }
 
     # ------------------------------------------------------------------------------------------ INVITE
 
@@ -49,6 +66,8 @@ class Uac:
         """Start a call; `from_` and `to` are header values without a tag."""
         core = self._core
         leg = core.new_leg(LegState.CALLING, flow, core.ids.call_id())
+        if flow.transport is Transport.TLS and uri.lower().startswith("sips:"):
+            leg.contact = core.contact(flow.transport, leg.options, secure=True)
         leg.local = f"{from_};tag={leg.local_tag}"
         leg.remote = to
         leg.target = uri
@@ -68,12 +87,13 @@ class Uac:
         self, leg: Leg, uri: str, routes: str, sdp: bytes, lines: str, now: float, flow: Flow
     ) -> None:
         branch = self._dialogs.new_branch()
-        via = self._dialogs.via_line(flow, branch)
+        via = self._dialogs.via_line(flow, branch, leg.options)
         kind = "Content-Type: application/sdp\r\n" if sdp else ""
         data = (
             f"INVITE {uri} SIP/2.0\r\n{via}Max-Forwards: 70\r\n{routes}From: {leg.local}\r\nTo: {leg.remote}\r\n"
             f"Call-ID: {leg.call_id}\r\nCSeq: {leg.local_cseq} INVITE\r\nContact: {leg.contact}\r\n"
-            f"Allow: {ALLOW}\r\n{self._core.agent_line}{lines}{kind}Content-Length: {len(sdp)}\r\n\r\n"
+            f"{ALLOW_LINE}{supported_line(leg.options)}{self._core.agent_line}{lines}{kind}"
+            f"Content-Length: {len(sdp)}\r\n\r\n"
         ).encode("utf-8", "surrogateescape") + sdp
         transaction = Transaction(
             INVITE_CLIENT, State.CALLING, (branch, "INVITE"), flow, self._transactions.clients
@@ -115,9 +135,10 @@ class Uac:
         """OPTIONS outside any dialog; the number comes back in `OptionsCompleted`."""
         core = self._core
         branch = self._dialogs.new_branch()
-        contact = core.contacts[flow.transport]
+        options = core.options_of(flow)
+        contact = core.contact(flow.transport, options)
         data = (
-            f"OPTIONS {uri} SIP/2.0\r\n{self._dialogs.via_line(flow, branch)}Max-Forwards: 70\r\n"
+            f"OPTIONS {uri} SIP/2.0\r\n{self._dialogs.via_line(flow, branch, options)}Max-Forwards: 70\r\n"
             f"From: {contact};tag={core.ids.tag()}\r\nTo: <{uri}>\r\nCall-ID: {core.ids.call_id()}\r\n"
             f"CSeq: 1 OPTIONS\r\nContact: {contact}\r\nAccept: application/sdp\r\n{core.agent_line}"
             "Content-Length: 0\r\n\r\n"
@@ -167,21 +188,24 @@ class Uac:
         """What a client transaction received; `status` 408 or 503 stands for a timeout or a broken transport."""
         leg = transaction.leg
         status = status or (response.status if response is not None else 0)
-        purpose = transaction.purpose
-        if purpose == "OPTIONS":
+        if transaction.purpose == "OPTIONS":
             self._core.events.append(OptionsCompleted(transaction.token, status))
-        elif leg is not None and purpose == "INVITE":
-            self._on_invite_response(leg, transaction, status, response, now)
-        elif leg is not None and purpose == "REINVITE":
-            self._on_reinvite_response(leg, transaction, status, response, now)
-        elif leg is not None and purpose == "BYE":
-            if self._core.step(leg, LegInput.BYE_DONE, now) and not leg.quiet:
-                self._core.events.append(ByeCompleted(leg.id, status))
-        elif leg is not None and purpose == "INFO":
-            self._core.events.append(InfoCompleted(leg.id, status))
-            self._check_gone(leg, transaction, status, response, now)
+        elif leg is not None and transaction.purpose in self.hearers:
+            self.hearers[transaction.purpose](leg, transaction, status, response, now)
 
-    def _check_gone(
+    def _on_bye_response(
+        self, leg: Leg, _transaction: Transaction, status: int, _response: Response | None, now: float
+    ) -> None:
+        if self._core.step(leg, LegInput.BYE_DONE, now) and not leg.quiet:
+            self._core.events.append(ByeCompleted(leg.id, status))
+
+    def _on_info_response(
+        self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
+    ) -> None:
+        self._core.events.append(InfoCompleted(leg.id, status))
+        self.check_gone(leg, transaction, status, response, now)
+
+    def check_gone(
         self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
     ) -> None:
         """481 or silence within a dialog ends it (section 12.2.1.2), and so does a peer that cannot be reached.
@@ -249,7 +273,7 @@ class Uac:
     def send_ack(self, leg: Leg, sdp: bytes, now: float) -> None:
         """ACK to a 2xx: a request of its own in the dialog (section 13.2.2.4)."""
         flow = self._dialogs.next_hop(leg)
-        via = self._dialogs.via_line(flow, self._dialogs.new_branch())
+        via = self._dialogs.via_line(flow, self._dialogs.new_branch(), leg.options)
         kind = "Content-Type: application/sdp\r\n" if sdp else ""
         leg.ack = self._dialogs.request(leg, "ACK", leg.invite_cseq, via, kind, sdp)
         self._core.send(leg.ack, flow, leg, now)
@@ -291,7 +315,7 @@ class Uac:
         retry = self._core.ids.delay(2.1, 4.0) if status == 491 else None
         if leg.state is LegState.CONFIRMED:
             self._core.events.append(ReinviteCompleted(leg.id, status, body, retry))
-            self._check_gone(leg, transaction, status, response, now)
+            self.check_gone(leg, transaction, status, response, now)
 
     def _refresh_target(self, leg: Leg, response: Response) -> None:
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tieline.sip.core import ALLOW, KNOWN_METHODS, METHODS, Core
+from tieline.sip.core import Core, default_port
 from tieline.sip.dialog import Dialogs, contact_target, route_set
-from tieline.sip.errors import MessageMalformed
+from tieline.sip.errors import MessageMalformed, Refused
 from tieline.sip.events import (
     AckReceived,
     ByeReceived,
@@ -20,6 +20,7 @@ from tieline.sip.events import (
     ReinviteReceived,
     Transport,
 )
+from tieline.sip.extensions import ALLOW_LINE, KNOWN_METHODS, METHODS, supported_line
 from tieline.sip.leg import Leg
 from tieline.sip.message import Request, check_request
 from tieline.sip.replies import (
@@ -37,44 +38,40 @@ from tieline.sip.transaction import MAGIC_COOKIE, Key, Transaction, Transactions
 _SDP = "application/sdp"
 
 
-class _Refused(Exception):
-    """The request deserves `status`; `lines` are extra header lines."""
-
-    def __init__(self, status: int, why: str, lines: str = "") -> None:
-        super().__init__(why)
-        self.status = status
-        self.why = why
-        self.lines = lines
-
-
 def _check_extensions(request: Request) -> None:
     if "require" in request.headers and request.headers.joined("require"):
-        raise _Refused(420, "requires an extension that we lack")
+        raise Refused(420, "requires an extension that we lack")
 
 
 def _check_invite_body(request: Request) -> None:
     """What an INVITE brings and takes must be SDP, unencoded (RFC 3261 section 8.2.3)."""
     coding = request.headers.get("content-encoding")
     if coding and coding.lower() != "identity":
-        raise _Refused(415, "body is encoded")
+        raise Refused(415, "body is encoded")
     if request.body and request.content_type != _SDP:
-        raise _Refused(415, "body is not SDP")
+        raise Refused(415, "body is not SDP")
     accept = request.headers.joined("accept")
     if accept is not None:
         types = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
         if types.isdisjoint({_SDP, "application/*", "*/*"}):
-            raise _Refused(406, "sender takes no SDP")
+            raise Refused(406, "sender takes no SDP")
+
+
+InDialog = Callable[[Leg, Request, Transaction, float], None]
 
 
 class Uas:
-    """Requests in; responses and events out."""
+    """Requests in; responses and events out.
+
+    `in_dialog` says who serves which method within a dialog; the stack adds what lives in modules of its own.
+    """
 
     def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs) -> None:
         self._core = core
         self._transactions = transactions
         self._dialogs = dialogs
         self._secret = core.ids.tag().encode()[:64]
-        self._in_dialog: dict[str, Callable[[Leg, Request, Transaction, float], None]] = {
+        self.in_dialog: dict[str, InDialog] = {
             "BYE": self._on_bye,
             "INFO": self._on_info,
             "OPTIONS": self._on_options_in_dialog,
@@ -108,10 +105,10 @@ class Uas:
                 self._on_request_in_dialog(request, data, key, flow, now)
             else:
                 self._on_request_outside(request, data, key, flow, now)
-        except _Refused as refused:
+        except Refused as refused:
             self._refuse(request, key, refused, flow, now)
         except MessageMalformed as broken:
-            self._refuse(request, key, _Refused(broken.status, broken.why), flow, now)
+            self._refuse(request, key, Refused(broken.status, broken.why), flow, now)
 
     def refuse_malformed(
         self, request: Request | None, status: int, why: str, flow: Flow, now: float
@@ -127,7 +124,7 @@ class Uas:
         data, back = broken_reply(request, status, why, tag, flow)
         self._core.send(data, back, None, now)
 
-    def _refuse(self, request: Request, key: Key, refused: _Refused, flow: Flow, now: float) -> None:
+    def _refuse(self, request: Request, key: Key, refused: Refused, flow: Flow, now: float) -> None:
         """Answer a request with a failure.
 
         An INVITE is refused with a transaction, so that the refusal is repeated until its ACK; all else, and every
@@ -149,7 +146,7 @@ class Uas:
             core.counters.refused_request += 1
         core.send(data, reply_flow(request.via, flow), None, now)
 
-    def _refusal(self, request: Request, refused: _Refused, flow: Flow) -> bytes:
+    def _refusal(self, request: Request, refused: Refused, flow: Flow) -> bytes:
         lines = refused.lines or refusal_lines(request, refused.status, _SDP, self._core.config.retry_after_s)
         to = tagged_to(request, stateless_tag(self._secret, request))
         return build_reply(refused.status, reply_head(request, flow), to, lines + self._core.server_line)
@@ -160,26 +157,27 @@ class Uas:
         method = request.method
         merge_key = (request.call_id, request.from_.tag or "", request.headers["cseq"])
         if merge_key in self._transactions.merges:
-            raise _Refused(482, "same request by another path")
+            raise Refused(482, "same request by another path")
         if method == "INVITE":
             self._on_invite(request, data, key, merge_key, flow, now)
         elif method == "OPTIONS":
-            self._check_scheme(request)
+            self._check_scheme(request, flow)
             _check_extensions(request)
             transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
             self._remember_merge(transaction, merge_key)
             self._answer_options(request, transaction, tagged_to(request, self._core.ids.tag()), flow, now)
         elif method in METHODS:
-            raise _Refused(481, "no dialog")
+            raise Refused(481, "no dialog")
         else:
             _ = request.uri
-            raise _Refused(405 if method in KNOWN_METHODS else 501, "method not served")
+            raise Refused(405 if method in KNOWN_METHODS else 501, "method not served")
 
-    def _check_scheme(self, request: Request) -> None:
-        if request.uri.scheme not in {"sip", "tel"}:
-            raise _Refused(416, "unsupported URI scheme")
+    def _check_scheme(self, request: Request, flow: Flow) -> None:
+        secure = request.uri.scheme == "sips" and flow.transport is Transport.TLS
+        if request.uri.scheme not in {"sip", "tel"} and not secure:
+            raise Refused(416, "unsupported URI scheme")
         if request.uri.headers is not None:
-            raise _Refused(400, "Request-URI with headers")
+            raise Refused(400, "Request-URI with headers")
 
     def _remember_merge(self, transaction: Transaction, merge_key: Key) -> None:
         transaction.merge_key = merge_key
@@ -191,7 +189,7 @@ class Uas:
         )
         transaction.head = reply_head(request, flow)
         self._core.pin(transaction.flow, transaction)
-        transaction.reply_port = request.via.port or 5060
+        transaction.reply_port = request.via.port or default_port(flow.transport)
         if "record-route" in request.headers:
             transaction.record_routes = "".join(
                 [f"Record-Route: {value}\r\n" for value in request.headers.getall("record-route")]
@@ -203,8 +201,8 @@ class Uas:
     ) -> None:
         core = self._core
         if len(core.by_tag) >= core.config.max_legs:
-            raise _Refused(503, "too many calls at once")
-        self._check_scheme(request)
+            raise Refused(503, "too many calls at once")
+        self._check_scheme(request, flow)
         _check_extensions(request)
         _check_invite_body(request)
         target = self._target_of(request)
@@ -240,15 +238,15 @@ class Uas:
     def _on_request_in_dialog(self, request: Request, data: bytes, key: Key, flow: Flow, now: float) -> None:
         method = request.method
         if method not in METHODS:
-            raise _Refused(405 if method in KNOWN_METHODS else 501, "method not served")
+            raise Refused(405 if method in KNOWN_METHODS else 501, "method not served")
         leg = self._dialogs.find(request)
         if leg is None:
-            raise _Refused(481, "no such dialog")
+            raise Refused(481, "no such dialog")
         number = request.cseq[0]
         core = self._core
         core.note(leg, "in", data, flow, now)
         if number <= leg.remote_cseq:
-            raise _Refused(500, "CSeq out of order", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n")
+            raise Refused(500, "CSeq out of order", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n")
         _check_extensions(request)
         leg.remote_cseq = number
         if method == "INVITE":
@@ -257,9 +255,10 @@ class Uas:
         transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
         transaction.leg = leg
         transaction.to = request.headers["to"]
-        self._in_dialog[method](leg, request, transaction, now)
+        self.in_dialog[method](leg, request, transaction, now)
 
-    def _answer(self, transaction: Transaction, status: int, lines: str, now: float) -> None:
+    def answer(self, transaction: Transaction, status: int, lines: str, now: float) -> None:
+        """The final response to a request other than INVITE; `lines` are extra header lines."""
         data = build_reply(status, transaction.head, transaction.to, lines + self._core.server_line)
         self._transactions.run(transaction, Input.FINAL, now, data)
 
@@ -267,7 +266,7 @@ class Uas:
         pending = leg.invite
         if pending is not None and pending.table is INVITE_SERVER:
             self._dialogs.terminate_invite(leg, now)
-        self._answer(transaction, 200, "", now)
+        self.answer(transaction, 200, "", now)
         before = leg.state
         self._core.step(leg, LegInput.BYE_RECEIVED, now)
         if before in {LegState.OFFERED, LegState.RINGING}:
@@ -279,9 +278,9 @@ class Uas:
         kind = request.content_type
         if request.body and kind not in self._core.config.info_types:
             accept = ", ".join(sorted(self._core.config.info_types))
-            self._answer(transaction, 415, f"Accept: {accept}\r\n", now)
+            self.answer(transaction, 415, f"Accept: {accept}\r\n", now)
             return
-        self._answer(transaction, 200, "", now)
+        self.answer(transaction, 200, "", now)
         if request.body and kind is not None:
             self._core.events.append(InfoReceived(leg.id, kind, request.body))
 
@@ -294,15 +293,16 @@ class Uas:
         self, _request: Request, transaction: Transaction, to: str, flow: Flow, now: float
     ) -> None:
         core = self._core
+        options = core.options_of(flow)
         transaction.to = to
         if core.draining:
-            self._answer(transaction, 503, f"Retry-After: {core.config.retry_after_s}\r\n", now)
+            self.answer(transaction, 503, f"Retry-After: {core.config.retry_after_s}\r\n", now)
         else:
-            self._answer(
+            self.answer(
                 transaction,
                 200,
-                f"Contact: {core.contacts[flow.transport]}\r\nAllow: {ALLOW}\r\nAccept: {_SDP}\r\n"
-                "Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n",
+                f"Contact: {core.contact(flow.transport, options)}\r\n{ALLOW_LINE}Accept: {_SDP}\r\n"
+                f"Accept-Encoding: identity\r\nAccept-Language: en\r\n{supported_line(options)}",
                 now,
             )
         core.events.append(OptionsReceived(flow))
@@ -312,14 +312,12 @@ class Uas:
         _check_invite_body(request)
         if leg.invite is not None:
             if leg.invite.table is INVITE_SERVER:
-                raise _Refused(
-                    500, "an INVITE is under way", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n"
-                )
-            raise _Refused(491, "our own INVITE is under way")
+                raise Refused(500, "an INVITE is under way", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n")
+            raise Refused(491, "our own INVITE is under way")
         if leg.offered and leg.ack_waits:
-            raise _Refused(491, "our offer has no answer yet")
+            raise Refused(491, "our offer has no answer yet")
         if leg.state not in {LegState.ANSWERED, LegState.CONFIRMED}:
-            raise _Refused(481, "dialog is ending")
+            raise Refused(481, "dialog is ending")
         target = contact_target(request)
         transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
         transaction.leg = leg
@@ -362,7 +360,7 @@ class Uas:
     def _on_cancel(self, request: Request, data: bytes, key: Key, flow: Flow, now: float) -> None:
         invite = self._transactions.servers.get(server_key(request, "INVITE"))
         if invite is None:
-            raise _Refused(481, "nothing to cancel")
+            raise Refused(481, "nothing to cancel")
         transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
         leg = invite.leg
         tag = invite.tag or stateless_tag(self._secret, request)
@@ -370,7 +368,7 @@ class Uas:
         if leg is not None:
             transaction.leg = leg
             self._core.note(leg, "in", data, flow, now)
-        self._answer(transaction, 200, "", now)
+        self.answer(transaction, 200, "", now)
         if leg is None or leg.invite is not invite:
             return
         reinviting = leg.reinviting

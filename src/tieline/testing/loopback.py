@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from random import Random
 
-from tieline.sip.config import Admit, SipConfig, Timers
+from tieline.sip.config import Admit, PeerOptions, SipConfig, Timers
 from tieline.sip.events import Flow, Outgoing, SipEvent, Transport
 from tieline.sip.stack import SipStack
 
@@ -98,13 +98,15 @@ class Loopback:
         timers: Timers | None = None,
         admit: Admit | None = None,
         config: SipConfig | None = None,
+        options: PeerOptions | None = None,
     ) -> Endpoint:
-        """A new stack at `host`:`port`, for UDP and TCP alike."""
+        """A new stack at `host`:`port`, for UDP and TCP alike; `options` say how it speaks to everybody."""
         address = (host, port)
         config = config or SipConfig(
             advertised={Transport.UDP: address, Transport.TCP: address}, timers=timers or Timers()
         )
-        endpoint = Endpoint(address, SipStack(config, SeededIds(f"{host}-{port}"), admit))
+        peers = None if options is None else lambda _: options
+        endpoint = Endpoint(address, SipStack(config, SeededIds(f"{host}-{port}"), admit, peers))
         self.endpoints[address] = endpoint
         return endpoint
 

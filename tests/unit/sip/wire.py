@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from tieline.sip.config import Admit, SipConfig
+from tieline.sip.config import Admit, PeerOptions, SipConfig
 from tieline.sip.events import Flow, SipEvent, Transport
 from tieline.sip.message import Request, Response, parse_message
 from tieline.sip.stack import SipStack
@@ -27,9 +27,14 @@ class Wire:
     """`now` is moved by `wait`. Branches count up, so every request is a new transaction unless told otherwise."""
 
     def __init__(
-        self, settings: SipConfig | None = None, flow: Flow = UDP, admit: Admit | None = None
+        self,
+        settings: SipConfig | None = None,
+        flow: Flow = UDP,
+        admit: Admit | None = None,
+        options: PeerOptions | None = None,
     ) -> None:
-        self.stack = SipStack(settings or config(), SeededIds("ours"), admit)
+        peers = None if options is None else lambda _: options
+        self.stack = SipStack(settings or config(), SeededIds("ours"), admit, peers)
         self.flow = flow
         self.now = 0.0
         self.sent: list[Request | Response] = []
