@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from tieline.model.call import CallState, Termination
+from tieline.model.receipt import Receipt
 from tieline.model.record import Record
 from tieline.model.trunk import Refusal
 
@@ -62,8 +63,9 @@ class Outcome(Record):
     """What the call achieved, committed before the BYE that ends our leg leaves.
 
     `data` is exactly what Get Handoff exposes. `handoff` describes the plan (method, destination, headers, headers
-    left out) or is None when the call ended without one. A second save for the same conversation is ignored
-    except that a termination is filled in.
+    left out) or is None when the call ended without one. Of several saves for one conversation the one with the
+    highest `revision` stands: each rung of a handoff's ladder that sends something else is a revision. Once the call
+    is closed nothing changes any more.
     """
 
     conversation_id: str
@@ -72,6 +74,7 @@ class Outcome(Record):
     data: dict[str, Any]
     handoff: dict[str, Any] | None
     saved_at: datetime
+    revision: int = 0
 
 
 class ConversationClosed(Record):
@@ -88,13 +91,18 @@ class ConversationClosed(Record):
 
 
 class Conversation(Record):
-    """A stored conversation, read back whole."""
+    """A stored conversation, read back whole.
+
+    `receipts` are those of its handoffs, oldest first; `further_call_ids` the SIP Call-IDs of its further legs.
+    """
 
     opened: ConversationOpened
     state: CallState
     turns: tuple[Turn, ...] = ()
     outcome: Outcome | None = None
     closed: ConversationClosed | None = None
+    receipts: tuple[Receipt, ...] = ()
+    further_call_ids: tuple[str, ...] = ()
 
 
 class RefusedCall(Record):

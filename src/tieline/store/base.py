@@ -22,6 +22,7 @@ from tieline.model.conversation import (
 )
 from tieline.model.handoff import HandoffState
 from tieline.model.pool import NumberAdmin, NumberState, Pool, PoolStats
+from tieline.model.receipt import Receipt
 from tieline.model.record import Record
 from tieline.model.reservation import BindRequest, BindResult, Reservation, ReserveRequest
 from tieline.model.resources import Resources
@@ -51,7 +52,7 @@ class HandoffLookup(Record):
 
 
 class ConversationFilter(Record):
-    """What to list, newest first. None means any."""
+    """What to list, newest first. None means any; `sip_call_id` is that of any leg."""
 
     account: str | None = None
     project: str | None = None
@@ -142,7 +143,25 @@ class ConversationStore(Protocol):
         ...
 
     async def save_outcome(self, outcome: Outcome) -> None:
-        """Commit what Get Handoff will answer. Idempotent: the first one stands."""
+        """Commit what Get Handoff will answer, until the call is closed or a higher revision is saved.
+
+        Idempotent: of several with the same revision the first one stands.
+        """
+        ...
+
+    async def withdraw_outcome(self, conversation_id: str) -> None:
+        """The handoff that the outcome told of has failed and the call goes on: Get Handoff says so again.
+
+        Nothing happens to a call that is closed.
+        """
+        ...
+
+    async def save_receipt(self, conversation_id: str, index: int, receipt: Receipt) -> None:
+        """Keep the receipt of the call's handoff number `index`, from 0, in place of what it said before."""
+        ...
+
+    async def note_leg(self, conversation_id: str, sip_call_id: str) -> None:
+        """Let the call be found by the SIP Call-ID of a further leg, too."""
         ...
 
     async def close_conversation(self, closed: ConversationClosed) -> None:

@@ -18,6 +18,7 @@ from tieline.model.conversation import (
     RefusedCall,
     Turn,
 )
+from tieline.model.receipt import Receipt
 from tieline.store.base import ConversationFilter, HandoffLookup
 from tieline.store.records import (
     KEPT_REFUSALS,
@@ -40,9 +41,11 @@ class _Call:
         self.turns: dict[int, Turn] = {}
         self.outcome: Outcome | None = None
         self.closed: ConversationClosed | None = None
+        self.receipts: dict[int, Receipt] = {}
+        self.call_ids: dict[str, None] = {}
 
     def read(self, *, whole: bool) -> Conversation:
-        """The conversation; without turns and ladder unless `whole`."""
+        """The conversation; without turns, receipts and ladder unless `whole`."""
         closed = self.closed
         if closed is not None and not whole:
             closed = msgspec.structs.replace(closed, ladder=())
@@ -57,6 +60,8 @@ class _Call:
             turns=tuple(self.turns[index] for index in sorted(self.turns)) if whole else (),
             outcome=self.outcome,
             closed=closed,
+            receipts=tuple(self.receipts[index] for index in sorted(self.receipts)) if whole else (),
+            further_call_ids=tuple(self.call_ids),
         )
 
 
@@ -84,11 +89,26 @@ class MemoryConversations:
         self._call(conversation_id).turns[turn.index] = turn
 
     async def save_outcome(self, outcome: Outcome) -> None:
-        """Keep what Get Handoff will answer; the first one stands. Raises `NotFound`."""
+        """Keep what Get Handoff will answer; the highest revision stands. Raises `NotFound`."""
         call = self._call(outcome.conversation_id)
-        if call.outcome is None:
+        known = call.outcome
+        if known is None or (call.closed is None and outcome.revision > known.revision):
             call.outcome = outcome
             call.shared_id = outcome.shared_id or call.shared_id
+
+    async def withdraw_outcome(self, conversation_id: str) -> None:
+        """The call goes on after a handoff that failed. Raises `NotFound`."""
+        call = self._call(conversation_id)
+        if call.closed is None:
+            call.outcome = None
+
+    async def save_receipt(self, conversation_id: str, index: int, receipt: Receipt) -> None:
+        """Keep a receipt as it is now. Raises `NotFound`."""
+        self._call(conversation_id).receipts[index] = receipt
+
+    async def note_leg(self, conversation_id: str, sip_call_id: str) -> None:
+        """Let the call be found by a further leg. Raises `NotFound`."""
+        self._call(conversation_id).call_ids[sip_call_id] = None
 
     async def close_conversation(self, closed: ConversationClosed) -> None:
         """The last write of a call; the first one stands. Raises `NotFound`."""
@@ -106,7 +126,7 @@ class MemoryConversations:
         return None if call is None else call.read(whole=True)
 
     async def conversations(self, wanted: ConversationFilter) -> Sequence[Conversation]:
-        """Matching conversations, newest first, without their turns and ladders."""
+        """Matching conversations, newest first, without their turns, receipts and ladders."""
         found = (
             (call.opened.started_at, call.opened.id, call.read(whole=False))
             for call in self._calls.values()

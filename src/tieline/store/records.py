@@ -144,7 +144,7 @@ def is_wanted(conversation: Conversation, shared_id: str | None, wanted: Convers
         and wanted.project in {None, opened.project}
         and wanted.number in {None, opened.caller_number, opened.callee_number}
         and wanted.shared_id in {None, shared_id}
-        and wanted.sip_call_id in {None, opened.sip_call_id}
+        and wanted.sip_call_id in {None, opened.sip_call_id, *conversation.further_call_ids}
         and (wanted.before is None or opened.started_at < wanted.before)
     )
 

@@ -179,7 +179,28 @@ outcomes = Table(
     Column("conversation_id", Text, ForeignKey("conversations.id"), primary_key=True),
     Column("handed_off", Integer, nullable=False),
     Column("document", Text, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
 )
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("conversation_id", Text, ForeignKey("conversations.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("conversation_id", "position"),
+    sqlite_with_rowid=False,
+)
+
+further_legs = Table(
+    "further_legs",
+    metadata,
+    Column("conversation_id", Text, ForeignKey("conversations.id"), nullable=False),
+    Column("sip_call_id", Text, nullable=False),
+    PrimaryKeyConstraint("conversation_id", "sip_call_id"),
+    sqlite_with_rowid=False,
+)
+Index("further_legs_by_sip_call_id", further_legs.c.sip_call_id)
 
 refusals = Table(
     "refusals",

@@ -21,6 +21,7 @@ from tieline.model.conversation import (
     RefusedCall,
     Turn,
 )
+from tieline.model.receipt import Receipt
 from tieline.store.base import ConversationFilter, HandoffLookup
 from tieline.store.records import (
     KEPT_REFUSALS,
@@ -46,11 +47,20 @@ UPDATE conversations SET answered_at = coalesce(answered_at, ?), state = iif(sta
 _TALK = "UPDATE conversations SET state = 'talking' WHERE id = ? AND state IN ('offered', 'answered')"
 _TURN = "INSERT OR REPLACE INTO turns (conversation_id, position, document) VALUES (?, ?, ?)"
 _OUTCOME = """
-INSERT INTO outcomes (conversation_id, handed_off, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"""
+INSERT INTO outcomes (conversation_id, handed_off, document, revision) VALUES (?, ?, ?, ?)
+    ON CONFLICT (conversation_id) DO UPDATE
+    SET handed_off = excluded.handed_off, document = excluded.document, revision = excluded.revision
+    WHERE excluded.revision > outcomes.revision
+    AND (SELECT closed FROM conversations c WHERE c.id = excluded.conversation_id) IS NULL"""
 _OUTCOME_KNOWN = """
 UPDATE conversations SET shared_id = coalesce(?, shared_id), state = iif(? AND closed IS NULL, 'handing_off', state)
     WHERE id = ?"""
+_WITHDRAW = "DELETE FROM outcomes WHERE conversation_id = ?"
+_GO_ON = "UPDATE conversations SET state = iif(state = 'handing_off', 'talking', state) WHERE id = ? AND closed IS NULL"
+_RECEIPT = "INSERT OR REPLACE INTO receipts (conversation_id, position, document) VALUES (?, ?, ?)"
+_LEG = "INSERT OR IGNORE INTO further_legs (conversation_id, sip_call_id) VALUES (?, ?)"
 _CLOSE = "UPDATE conversations SET state = 'ended', closed = ?, ladder = ? WHERE id = ? AND closed IS NULL"
+_EXISTS = "SELECT 1 FROM conversations WHERE id = ?"
 _IS_ANSWERED = "SELECT answered_at FROM conversations WHERE id = ?"
 _OPENED = "SELECT opened FROM conversations WHERE id = ?"
 _HAS_OUTCOME = "SELECT 1 FROM outcomes WHERE conversation_id = ?"
@@ -60,6 +70,8 @@ _WHOLE = """
 SELECT c.opened, c.state, o.document, c.closed, c.ladder FROM conversations c
     LEFT JOIN outcomes o ON o.conversation_id = c.id WHERE c.id = ?"""
 _TURNS = "SELECT document FROM turns WHERE conversation_id = ? ORDER BY position"
+_RECEIPTS = "SELECT document FROM receipts WHERE conversation_id = ? ORDER BY position"
+_LEGS = "SELECT sip_call_id FROM further_legs WHERE conversation_id = ? ORDER BY sip_call_id"
 _LOOK_UP = """
 SELECT c.id, c.shared_id, o.document, c.closed IS NOT NULL FROM conversations c
     LEFT JOIN outcomes o ON o.conversation_id = c.id"""
@@ -78,7 +90,10 @@ def list_query(wanted: ConversationFilter) -> tuple[str, list[Any]]:
         ("c.project = ?", (wanted.project,)),
         ("(c.caller = ? OR c.callee = ?)", (wanted.number, wanted.number)),
         ("c.shared_id = ?", (wanted.shared_id,)),
-        ("c.sip_call_id = ?", (wanted.sip_call_id,)),
+        (
+            "(c.sip_call_id = ? OR c.id IN (SELECT conversation_id FROM further_legs WHERE sip_call_id = ?))",
+            (wanted.sip_call_id, wanted.sip_call_id),
+        ),
         ("c.started_at < ?", (before,)),
     ]
     asked = [(text, values) for text, values in conditions if values[0] is not None]
@@ -137,8 +152,29 @@ class SqliteConversations:
         await self._writer.submit(job)
 
     async def save_outcome(self, outcome: Outcome) -> None:
-        """Commit what Get Handoff will answer; the first one stands. Raises `NotFound`."""
+        """Commit what Get Handoff will answer; the highest revision stands. Raises `NotFound`."""
         await self._writer.submit(lambda connection: _save_outcome(connection, outcome))
+
+    async def withdraw_outcome(self, conversation_id: str) -> None:
+        """The call goes on after a handoff that failed. Raises `NotFound`."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(_GO_ON, (conversation_id,)).rowcount:
+                connection.execute(_WITHDRAW, (conversation_id,))
+            elif connection.execute(_EXISTS, (conversation_id,)).fetchone() is None:
+                raise _unknown(conversation_id)
+
+        await self._writer.submit(job)
+
+    async def save_receipt(self, conversation_id: str, index: int, receipt: Receipt) -> None:
+        """Keep a receipt as it is now. Raises `NotFound`."""
+        values = (conversation_id, index, encode(receipt))
+        await self._writer.submit(lambda connection: _add(connection, _RECEIPT, values))
+
+    async def note_leg(self, conversation_id: str, sip_call_id: str) -> None:
+        """Let the call be found by a further leg. Raises `NotFound`."""
+        values = (conversation_id, storable(sip_call_id))
+        await self._writer.submit(lambda connection: _add(connection, _LEG, values))
 
     async def close_conversation(self, closed: ConversationClosed) -> None:
         """The last write of a call; the first one stands. Raises `NotFound`."""
@@ -181,17 +217,24 @@ class SqliteConversations:
             if row is None:
                 return None
             turns = connection.execute(_TURNS, (conversation_id,)).fetchall()
+            receipts = connection.execute(_RECEIPTS, (conversation_id,)).fetchall()
+            legs = connection.execute(_LEGS, (conversation_id,)).fetchall()
             ladder = (
                 ()
                 if row[4] is None
                 else msgspec.json.decode(zlib.decompress(row[4]), type=tuple[dict[str, Any], ...])
             )
-            return _read(row, tuple(msgspec.json.decode(turn, type=Turn) for (turn,) in turns), ladder)
+            found = _read(row, tuple(msgspec.json.decode(turn, type=Turn) for (turn,) in turns), ladder)
+            return msgspec.structs.replace(
+                found,
+                receipts=tuple(msgspec.json.decode(one, type=Receipt) for (one,) in receipts),
+                further_call_ids=tuple(call_id for (call_id,) in legs),
+            )
 
         return await self._reader.read(query)
 
     async def conversations(self, wanted: ConversationFilter) -> Sequence[Conversation]:
-        """Matching conversations, newest first, without their turns and ladders."""
+        """Matching conversations, newest first, without their turns, receipts and ladders."""
         statement, parameters = list_query(wanted)
         rows = await self._reader.read(
             lambda connection: connection.execute(statement, parameters).fetchall()
@@ -230,10 +273,19 @@ def _run(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) 
     connection.execute(statement, values)
 
 
+def _add(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
+    """Add a row that belongs to the conversation named first in `values`."""
+    try:
+        connection.execute(statement, values)
+    except sqlite3.IntegrityError as error:
+        raise _unknown(values[0]) from error
+
+
 def _save_outcome(connection: sqlite3.Connection, outcome: Outcome) -> None:
     try:
         done = connection.execute(
-            _OUTCOME, (outcome.conversation_id, int(outcome.handed_off), encode(outcome))
+            _OUTCOME,
+            (outcome.conversation_id, int(outcome.handed_off), encode(outcome), outcome.revision),
         )
     except sqlite3.IntegrityError as error:
         raise _unknown(outcome.conversation_id) from error
@@ -257,7 +309,7 @@ def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> None:
         raise _unknown(closed.conversation_id)
     if done:
         outcome = empty_outcome(msgspec.json.decode(row[0], type=ConversationOpened), closed.ended_at)
-        connection.execute(_OUTCOME, (*key, 0, encode(outcome)))
+        connection.execute(_OUTCOME, (*key, 0, encode(outcome), 0))
 
 
 def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> None:

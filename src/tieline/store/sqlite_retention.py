@@ -33,6 +33,8 @@ SELECT id, started_at, closed FROM conversations INDEXED BY conversations_by_sta
     ORDER BY started_at, id LIMIT ?4"""
 _DELETE_CALLS = (
     "DELETE FROM turns WHERE conversation_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM receipts WHERE conversation_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM further_legs WHERE conversation_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM outcomes WHERE conversation_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM conversations WHERE id IN (SELECT value FROM json_each(?))",
 )

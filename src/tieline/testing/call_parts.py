@@ -40,6 +40,7 @@ from tieline.media.messages import (
 )
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, Turn
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig
+from tieline.model.receipt import Receipt
 from tieline.model.reservation import BindRequest, BindResult
 from tieline.sip.events import AckReceived, ByeCompleted, SipEvent
 from tieline.sip.leg import TraceEntry
@@ -377,6 +378,17 @@ class JournalStore(MemoryStore):
         """What Get Handoff will answer."""
         await self._commit("save_outcome")
         await super().save_outcome(outcome)
+
+    async def withdraw_outcome(self, conversation_id: str) -> None:
+        """The call goes on."""
+        await self._commit("withdraw_outcome")
+        await super().withdraw_outcome(conversation_id)
+
+    async def save_receipt(self, conversation_id: str, index: int, receipt: Receipt) -> None:
+        """A receipt as it is now; not in the journal, for it is written with every step."""
+        if "save_receipt" in self.broken:
+            raise OSError("save_receipt: no space left on device")
+        await super().save_receipt(conversation_id, index, receipt)
 
     async def close_conversation(self, closed: ConversationClosed) -> None:
         """The last write of a call."""

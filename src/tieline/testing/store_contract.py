@@ -2,7 +2,9 @@
 
 A test class of a store inherits the contracts and provides an async fixture `store` that gives an open one:
 
-    class TestMyStore(ReservationContract, FailureContract, ConversationContract, ResourceContract): ...
+    class TestMyStore(
+        ReservationContract, FailureContract, ConversationContract, HandoffContract, ResourceContract, RetentionContract
+    ): ...
 
 `pytest-asyncio` in auto mode runs the tests.
 """

@@ -11,12 +11,18 @@ from tieline.store.sqlite import SqliteStore
 from tieline.testing.store_contract import ReservationContract, ResourceContract
 from tieline.testing.store_contract_conversations import ConversationContract
 from tieline.testing.store_contract_failures import FailureContract
+from tieline.testing.store_contract_handoffs import HandoffContract
 from tieline.testing.store_contract_retention import RetentionContract
 from tieline.testing.store_samples import T0
 
 
 class _Contract(
-    ReservationContract, FailureContract, ConversationContract, ResourceContract, RetentionContract
+    ReservationContract,
+    FailureContract,
+    ConversationContract,
+    HandoffContract,
+    ResourceContract,
+    RetentionContract,
 ):
     """All of it."""
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -23,8 +24,10 @@ from tieline.model.reservation import BindVerdict, ReservationState
 from tieline.store.anchor import Boot, read_boot, save_anchor, steady_anchor
 from tieline.store.base import Pruned
 from tieline.store.migration import MIGRATIONS, REVISIONS, SchemaState, migrate, schema_state
+from tieline.store.records import encode
 from tieline.store.schema import metadata
 from tieline.store.sqlite import SqliteStore
+from tieline.testing.store_contract_conversations import opened, outcome
 from tieline.testing.store_samples import T0, after, ask, give_pool, invite, numbers, pool
 
 
@@ -87,6 +90,35 @@ async def test_a_new_database_is_made_and_an_old_one_kept(tmp_path: Path) -> Non
     assert migrate(path) == REVISIONS[-1]
     store = await reopen(path, 1)
     assert (await store.resources()).pools == (pool(1),)
+    await store.close()
+
+
+async def test_a_database_of_the_first_release_is_brought_up_with_its_calls(tmp_path: Path) -> None:
+    path = tmp_path / "first.db"
+    engine = create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO conversations (id, account, project, started_at, state, opened) VALUES (?, ?, ?, ?, ?, ?)",
+            ("conversation-c1", "a", "x", 0, "handing_off", encode(opened())),
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO outcomes (conversation_id, handed_off, document) VALUES (?, 1, ?)",
+            ("conversation-c1", encode(outcome()).replace(',"revision":0', "")),
+        )
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match="tieline migrate"):
+        await SqliteStore(path).open(T0)
+    assert migrate(path) == REVISIONS[-1]
+    store = await reopen(path, 0)
+    await store.save_outcome(outcome(data={"handoff_to": "again"}))
+    found = await store.conversation("conversation-c1")
+    assert found is not None
+    assert (found.outcome, found.receipts, found.further_call_ids) == (outcome(), (), ())
+    await store.save_outcome(outcome(revision=1))
     await store.close()
 
 
