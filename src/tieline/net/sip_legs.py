@@ -12,6 +12,7 @@ from tieline.errors import TielineError
 from tieline.net.sip_endpoint import SipEndpoint
 from tieline.observe.logging import get_logger
 from tieline.sip.errors import HeaderRefused, UnknownLeg, WrongState
+from tieline.sip.events import Flow
 from tieline.sip.leg import TraceEntry
 from tieline.sip.stack import SipStack
 
@@ -19,7 +20,7 @@ Header = tuple[str, str]
 
 
 class SipLegs:
-    """Implements `tieline.calls.ports.SipPort` on a running endpoint."""
+    """Implements `tieline.calls.ports.HandoffSipPort` on a running endpoint."""
 
     def __init__(self, endpoint: SipEndpoint) -> None:
         self._endpoint = endpoint
@@ -65,6 +66,35 @@ class SipLegs:
     def reject_reinvite(self, leg_id: int, status: int) -> None:
         """Refuse a re-INVITE."""
         self._act(lambda stack, now: stack.reject_reinvite(leg_id, status, now))
+
+    def refer(
+        self, leg_id: int, refer_to: str, headers: Sequence[Header] = (), referred_by: str | None = None
+    ) -> bool:
+        """Ask the peer to call somebody else; False when the leg is over or a REFER is under way.
+
+        Raises `HeaderRefused` and `WrongArgument`.
+        """
+        return self._act(lambda stack, now: stack.refer(leg_id, refer_to, now, headers, referred_by))
+
+    def invite(
+        self,
+        flow: Flow,
+        uri: str,
+        from_: str,
+        to: str,
+        sdp: bytes,
+        headers: Sequence[Header] = (),
+    ) -> int:
+        """Call somebody; the new leg's number. Raises `HeaderRefused` and `WrongArgument`."""
+        return self._endpoint.act(lambda stack, now: stack.invite(flow, uri, from_, to, sdp, now, headers))
+
+    def cancel(self, leg_id: int) -> None:
+        """Give up a call that was not answered yet."""
+        self._act(lambda stack, now: stack.cancel(leg_id, now))
+
+    def reinvite(self, leg_id: int, sdp: bytes) -> bool:
+        """Offer new session parameters; False when the leg is over or another INVITE is under way."""
+        return self._act(lambda stack, now: stack.reinvite(leg_id, sdp, now))
 
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages; the stack may then let go of it."""

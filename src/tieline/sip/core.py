@@ -62,6 +62,7 @@ class Core:
         self.events: deque[SipEvent] = deque()
         self.legs: dict[int, Leg] = {}
         self.by_tag: dict[str, Leg] = {}
+        self.referred: dict[str, Leg] = {}
         self.pinned: dict[int, set[Leg | Transaction]] = {}
         self._last_id = 0
         self._contacts: dict[tuple[Transport, tuple[str, int] | None, bool], str] = {}
@@ -154,10 +155,11 @@ class Core:
         for wait in leg.ack_waits.values():
             self.timers.cancel(wait.timer)
         leg.ack_waits.clear()
-        self.timers.set(now + self.config.timers.t64, self._reap, leg.id)
+        self.timers.set(now + self.config.timers.t64, self._reap, leg)
 
-    def _reap(self, leg_id: int, _now: float) -> None:
-        self.legs.pop(leg_id, None)
+    def _reap(self, leg: Leg, _now: float) -> None:
+        self.legs.pop(leg.id, None)
+        self.referred.pop(leg.local_tag, None)
 
     def forget(self, leg: Leg) -> None:
         """Let go of a leg that is over."""

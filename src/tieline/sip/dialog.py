@@ -89,8 +89,11 @@ class Dialogs:
         leg.via_differs = request.via.host.strip("[]") != leg.flow.remote[0]
 
     def find(self, request: Request) -> Leg | None:
-        """The leg whose dialog `request` names (section 12.2.2)."""
-        leg = self._core.by_tag.get(request.to.tag or "")
+        """The leg whose dialog `request` names (section 12.2.2); for a NOTIFY also one that is over."""
+        tag = request.to.tag or ""
+        leg = self._core.by_tag.get(tag)
+        if leg is None and request.method == "NOTIFY":
+            leg = self._core.referred.get(tag)
         if leg is None or leg.remote_tag != request.from_.tag or leg.call_id != request.call_id:
             return None
         return leg
@@ -158,6 +161,13 @@ class Dialogs:
         transaction.leg = leg
         transaction.purpose = purpose
         self._transactions.start_client(transaction, (Do.SET_E, Do.SET_F), data, now)
+
+    def send_refer(self, leg: Leg, lines: str, now: float) -> None:
+        """REFER with these header lines; the leg is noted for its NOTIFYs."""
+        self._core.referred[leg.local_tag] = leg
+        leg.referring = True
+        self.send_request(leg, "REFER", "REFER", now, f"Contact: {leg.contact}\r\n{lines}")
+        leg.refer_cseq = leg.local_cseq
 
     def send_bye(self, leg: Leg, now: float) -> None:
         """BYE with the header lines that the owner gave."""

@@ -224,12 +224,15 @@ class OptionsReceived:
 class ReferCompleted:
     """Our REFER has its final response (408 or 503 may be made here); a digest challenge was answered before.
 
-    `phrase` is the reason phrase as the peer wrote it. A 2xx starts the subscription that `NotifyReceived` tells of.
+    `phrase` is the reason phrase as the peer wrote it. A 2xx starts the subscription that `NotifyReceived` tells of,
+    unless `no_subscription` says that the peer will send no NOTIFY (`Refer-Sub: false`, RFC 4488). A NOTIFY may
+    overtake this event. Silence (408) leaves the call up: peers that drop the REFER may be well otherwise.
     """
 
     leg_id: int
     status: int
     phrase: str = ""
+    no_subscription: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +240,8 @@ class NotifyReceived:
     """A NOTIFY of a REFER of ours, already answered 200 (RFC 3515 section 2.4.4).
 
     `status` is that of the sipfrag, None without a readable one; `subscription` is the Subscription-State's word
-    (`active`, `pending`, `terminated`), None without one. It may come after the leg is over.
+    (`active`, `pending`, `terminated`), None without one. It may come before `ReferCompleted` and, for 64*T1, after
+    the leg is over. A NOTIFY that names a REFER before the leg's last one is answered and not told.
     """
 
     leg_id: int

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from tieline.sip.config import PeerOptions
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY"
 METHODS = frozenset(ALLOW.split(", "))
 KNOWN_METHODS = METHODS | {
     "REGISTER",
     "UPDATE",
     "PRACK",
     "REFER",
-    "NOTIFY",
     "SUBSCRIBE",
     "MESSAGE",
     "PUBLISH",

@@ -54,7 +54,8 @@ class Leg:
 
     `local` and `remote` are the header values with their tags; `target` is the remote target URI; `routes` is the
     route set in the order of use. `invite` is the INVITE transaction that has no final response yet, either way;
-    `reinviting` is set while it is one of ours.
+    `reinviting` is set while it is one of ours. `referring` is set while a REFER of ours is unanswered; `refer_cseq`
+    is the CSeq of the last one.
     """
 
     __slots__ = (
@@ -75,6 +76,8 @@ class Leg:
         "options",
         "pending_target",
         "quiet",
+        "refer_cseq",
+        "referring",
         "reinviting",
         "remote",
         "remote_cseq",
@@ -112,6 +115,8 @@ class Leg:
         self.bye_text = ""
         self.forks: dict[str, Leg] = {}
         self.quiet = False
+        self.refer_cseq = 0
+        self.referring = False
         self.via_differs = False
         self.trace: list[TraceEntry] | None = []
         self.trace_room = 0

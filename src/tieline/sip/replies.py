@@ -107,6 +107,8 @@ def refusal_lines(request: Request, status: int, accept: str, retry_after_s: int
         return f"Accept: {accept}\r\n{coding}"
     if status == 420:
         return f"Unsupported: {request.headers.joined('require')}\r\n"
+    if status == 489:
+        return "Allow-Events: refer\r\n"
     if status == 503:
         return f"Retry-After: {retry_after_s}\r\n"
     return ""

@@ -18,6 +18,7 @@ from tieline.sip.grammar import parse_address, parse_uri
 from tieline.sip.header_rules import check_value, header_lines
 from tieline.sip.leg import Leg, LegInfo, TraceEntry
 from tieline.sip.message import Request, parse_message
+from tieline.sip.refer import Refers, refer_lines
 from tieline.sip.replies import build_reply
 from tieline.sip.strangers import Strangers
 from tieline.sip.tables import LEG, Input, LegInput, LegState
@@ -47,6 +48,7 @@ class SipStack:
         self._dialogs = Dialogs(core, self._transactions)
         self._uas = Uas(core, self._transactions, self._dialogs)
         self._uac = Uac(core, self._transactions, self._dialogs)
+        self._refers = Refers(core, self._uas, self._uac)
         self._strangers = Strangers(core)
 
     def _tell(self, transaction: Transaction, status: int, response: object, now: float) -> None:
@@ -312,6 +314,24 @@ class SipStack:
         leg = self._leg(leg_id, LegInput.INFO)
         check_value("Content-Type", content_type)
         self._dialogs.send_request(leg, "INFO", "INFO", now, f"Content-Type: {content_type}\r\n", body)
+
+    def refer(
+        self,
+        leg_id: int,
+        refer_to: str,
+        now: float,
+        headers: HeaderPairs = (),
+        referred_by: str | None = None,
+    ) -> None:
+        """Ask the peer to call `refer_to`, a whole header value that is sent as it is (RFC 3515).
+
+        `ReferCompleted` and `NotifyReceived` follow. One at a time. `referred_by` is an address (RFC 3892).
+        """
+        leg = self._leg(leg_id, LegInput.REFER)
+        if leg.referring:
+            raise WrongState(leg_id, "refer", "confirmed with a REFER under way")
+        lines = refer_lines(refer_to, referred_by, [name for name, _ in headers])
+        self._dialogs.send_refer(leg, lines + self._lines(headers), now)
 
     def options(self, flow: Flow, uri: str, now: float) -> int:
         """Ping a peer; `OptionsCompleted` follows with the number returned here."""

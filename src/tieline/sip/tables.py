@@ -199,6 +199,7 @@ class LegInput(StrEnum):
     ACCEPT_REINVITE = "accept_reinvite"
     REJECT_REINVITE = "reject_reinvite"
     INFO = "info"
+    REFER = "refer"
     PEER_GONE = "peer gone"
 
 
@@ -236,6 +237,7 @@ LEG: LegTable = {
         _N.ACCEPT_REINVITE: _L.CONFIRMED,
         _N.REJECT_REINVITE: _L.CONFIRMED,
         _N.INFO: _L.CONFIRMED,
+        _N.REFER: _L.CONFIRMED,
         _N.ACKED: _L.CONFIRMED,
         _N.NO_ACK: _L.ENDING,
         _N.BYE: _L.ENDING,

@@ -23,6 +23,7 @@ from tieline.sip.events import (
 from tieline.sip.extensions import ALLOW_LINE, KNOWN_METHODS, METHODS, supported_line
 from tieline.sip.leg import Leg
 from tieline.sip.message import Request, check_request
+from tieline.sip.refer import is_refer_event
 from tieline.sip.replies import (
     broken_reply,
     build_reply,
@@ -166,6 +167,10 @@ class Uas:
             transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
             self._remember_merge(transaction, merge_key)
             self._answer_options(request, transaction, tagged_to(request, self._core.ids.tag()), flow, now)
+        elif method == "NOTIFY" and not is_refer_event(request):
+            raise Refused(489, "no such event")
+        elif method == "REFER":
+            raise Refused(603, "we are not transferred")
         elif method in METHODS:
             raise Refused(481, "no dialog")
         else:
@@ -237,7 +242,7 @@ class Uas:
 
     def _on_request_in_dialog(self, request: Request, data: bytes, key: Key, flow: Flow, now: float) -> None:
         method = request.method
-        if method not in METHODS:
+        if method != "INVITE" and method not in self.in_dialog:
             raise Refused(405 if method in KNOWN_METHODS else 501, "method not served")
         leg = self._dialogs.find(request)
         if leg is None:

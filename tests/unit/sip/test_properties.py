@@ -31,6 +31,7 @@ ACTIONS = (
     "accept",
     "refuse",
     "info",
+    "refer",
     "ack",
     "options",
     "pass",
@@ -100,6 +101,8 @@ class Owners:
                 stack.reject_reinvite(leg_id, 488, now)
             case "info":
                 stack.info(leg_id, "application/dtmf-relay", b"Signal=1", now)
+            case "refer":
+                stack.refer(leg_id, "<sip:x@192.0.2.9>", now)
             case "ack":
                 stack.ack(leg_id, ANSWER, now)
             case "options":
