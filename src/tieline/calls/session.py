@@ -35,7 +35,7 @@ from tieline.calls.runs import AgentRuns
 from tieline.calls.speaking import Speaker
 from tieline.calls.writes import CallWrites
 from tieline.errors import TielineError
-from tieline.handoff.plan import UnplannableHandoff
+from tieline.handoff.errors import UnplannableHandoff
 from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
 from tieline.model.handoff import HandoffPlan, HandoffRequest

@@ -18,6 +18,15 @@ RESERVED = frozenset(
 )  # fmt: skip
 """Names, in lower case, that the stack writes itself: a second value would contradict the dialog."""
 
+PROTOCOL = RESERVED | frozenset(
+    {
+        "authorization", "content-disposition", "event", "expires", "min-se", "proxy-authenticate",
+        "proxy-authorization", "proxy-require", "rack", "refer-sub", "refer-to", "referred-by", "replaces", "rseq",
+        "session-expires", "subscription-state", "www-authenticate",
+    }
+)  # fmt: skip
+"""Names, in lower case, that mean something to the protocol itself: a custom header may bear none of them."""
+
 _find_control = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]").search
 _VALUE_CHARS = 4_096
 
@@ -28,6 +37,11 @@ def check_value(name: str, value: str) -> None:
         raise HeaderRefused(name, "has a control character in its value")
     if len(value) > _VALUE_CHARS:
         raise HeaderRefused(name, f"is longer than {_VALUE_CHARS} characters")
+
+
+def is_protocol_header(name: str) -> bool:
+    """Whether `name`, in any case or in its compact form, is a header of the protocol, not a custom one."""
+    return header_key(name) in PROTOCOL
 
 
 def header_lines(headers: Iterable[tuple[str, str]], limit: int) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tieline.handoff.plan import UnplannableHandoff, default_destination, find_destination, plan_handoff
+from tieline.handoff.errors import UnplannableHandoff
+from tieline.handoff.plan import default_destination, find_destination, plan_handoff
 from tieline.model.handoff import Destination, HandoffMethod, HandoffRequest, SipConfig, SipHeader
 
 BILLING = Destination(
@@ -66,8 +67,8 @@ def test_a_missing_variable_is_noted_on_the_plan() -> None:
     [
         (HandoffRequest(destination="nowhere"), BOTH, "unknown_destination"),
         (HandoffRequest(), (), "no_destination"),
-        (HandoffRequest(method=HandoffMethod.REFER), BOTH, "unsupported_method"),
-        (HandoffRequest(method=HandoffMethod.INVITE), (), "unsupported_method"),
+        (HandoffRequest(method=HandoffMethod.REFER), BOTH, "no_route"),
+        (HandoffRequest(method=HandoffMethod.INVITE), (), "no_route"),
     ],
 )
 def test_what_cannot_be_planned_says_why(

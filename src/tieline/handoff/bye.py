@@ -1,0 +1,66 @@
+"""A handoff by BYE: our leg ends, and the client's SBC, which still has the caller, takes the call on.
+
+There is nothing that could fail: whatever the peer answers, our leg is over and the caller is the peer's.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from tieline.handoff.receipt import RungReceipt
+from tieline.model.receipt import Step
+
+
+class ByeState(StrEnum):
+    """Where a give-back is."""
+
+    SENT = "sent"
+    DONE = "done"
+
+
+class ByeInput(StrEnum):
+    """What can happen to a give-back."""
+
+    ANSWERED = "2xx-6xx or none"
+    LEG_OVER = "leg over already"
+
+
+BYE: dict[ByeState, dict[ByeInput, ByeState]] = {
+    ByeState.SENT: {ByeInput.ANSWERED: ByeState.DONE, ByeInput.LEG_OVER: ByeState.DONE},
+    ByeState.DONE: {},
+}
+"""What a state has no row for changes nothing."""
+
+
+class ByeHandoff:
+    """One give-back. Made when the BYE has been sent; `at` is aware UTC."""
+
+    def __init__(self, receipt: RungReceipt, at: datetime) -> None:
+        self.state = ByeState.SENT
+        self._receipt = receipt
+        receipt.add(Step.SENT, at)
+
+    def on_completed(self, status: int, at: datetime) -> None:
+        """The BYE has its final response; 408 and 503 may be our own stack's word for none."""
+        if not self._moves(ByeInput.ANSWERED):
+            return
+        if 200 <= status < 300:
+            self._receipt.add(Step.ACCEPTED, at, status=status)
+            self._receipt.add(Step.DONE, at)
+        else:
+            self._receipt.add(
+                Step.DONE, at, status=status, detail="our leg is over; the BYE was not answered 200"
+            )
+
+    def on_leg_over(self, at: datetime) -> None:
+        """The leg was over before the BYE was answered, or could be sent: both sides ended it at once."""
+        if self._moves(ByeInput.LEG_OVER):
+            self._receipt.add(Step.DONE, at, detail="the peer had ended the leg already")
+
+    def _moves(self, given: ByeInput) -> bool:
+        target = BYE[self.state].get(given)
+        if target is None:
+            return False
+        self.state = target
+        return True
