@@ -10,7 +10,7 @@ export PYTHON
 
 bin := .venv/bin
 
-.PHONY: help demo test check fix bench docs lock clean .venv-run .venv-dev
+.PHONY: help demo test check fix bench fuzz docs lock clean .venv-run .venv-dev
 
 help: ## show this list
 	@printf 'Tieline: make targets\n\n'
@@ -36,6 +36,10 @@ fix: .venv-dev ## repair style and layout where a tool can
 bench: .venv-dev ## measure: reservations, calls, media, memory (ARGS='calls' to choose)
 	@tools/debian_packages.sh
 	@$(bin)/python -m bench $(ARGS)
+
+fuzz: .venv-dev ## fuzz what reads a peer's bytes (ARGS='stack --seconds 600' to choose)
+	@$(bin)/python -c 'import atheris' 2>/dev/null || $(bin)/python -m pip install --quiet 'atheris>=3,<4'
+	@$(bin)/python -m fuzz $(ARGS)
 
 docs: .venv-dev ## write the generated reference pages anew
 	@$(bin)/python tools/gen_docs.py
