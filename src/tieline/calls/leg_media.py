@@ -1,4 +1,9 @@
-"""The media of one leg: the port, what was negotiated, what is played, and the keys that were pressed."""
+"""The media of one leg: the port, what was negotiated, what is played, and the keys that were pressed.
+
+One object serves either role. Towards a caller: `open`, `negotiate` the INVITE's offer, `acknowledge`. On a leg that
+we place: `open`, `make_offer`, then `accept` each answer that comes, in a 18x or the 200. In a call that is up both
+sides may renew the offer, with the same verbs. `join` lets two legs hear each other.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import asyncio
 import itertools
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from tieline.agent.messages import DtmfListen
 from tieline.calls.listening import KeypadListener
@@ -15,8 +21,10 @@ from tieline.media.messages import (
     CloseLeg,
     ConnectLeg,
     Digit,
+    JoinLegs,
     LegClosed,
     MediaTimedOut,
+    PartLegs,
     Play,
     Played,
     Report,
@@ -25,12 +33,14 @@ from tieline.media.messages import (
 from tieline.model.call import TerminationReason
 from tieline.sdp.description import SdpError, SdpReason
 from tieline.sdp.negotiation import (
+    PCMA,
+    PCMU,
     Direction,
     LocalMedia,
     NegotiatedMedia,
     accept_answer,
-    answer,
     answer_inactive,
+    direction_of,
     offer,
     reanswer,
 )
@@ -42,24 +52,48 @@ DISCARD_PORT = 9
 """The port named in SDP for a stream that carries nothing (RFC 863's, as is customary)."""
 
 OnFault = Callable[[TerminationReason], None]
+OnKey = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaOptions:
+    """How a leg is opened and what it offers.
+
+    `beside` is the id of the leg that this one is to be joined with. `codecs` are payload types, best first, for our
+    own offers: beginning with the one that the other leg has agreed on saves transcoding.
+    """
+
+    beside: str | None = None
+    codecs: tuple[int, ...] = (PCMU, PCMA)
+
+
+_DEFAULTS = MediaOptions()
 
 
 class LegMedia:
     """Opens, negotiates, plays, listens, closes. `on_fault` is told when the call cannot go on."""
 
     def __init__(
-        self, leg_id: str, port: MediaPort, address: str, silence_timeout_s: float | None, on_fault: OnFault
+        self,
+        leg_id: str,
+        port: MediaPort,
+        address: str,
+        silence_timeout_s: float | None,
+        on_fault: OnFault,
+        options: MediaOptions = _DEFAULTS,
     ) -> None:
-        self._leg_id = leg_id
+        self.leg_id = leg_id
         self._port = port
         self._address = address
         self._session_id = zlib.crc32(leg_id.encode())
         self._silence_timeout_s = silence_timeout_s
         self._on_fault = on_fault
+        self._options = options
         self._loop = asyncio.get_running_loop()
         self._plays: dict[int, asyncio.Future[Played]] = {}
         self._play_ids = itertools.count(1)
         self._keypad = KeypadListener(self._loop)
+        self._on_key: OnKey | None = None
         self._local: LocalMedia | None = None
         self._sent = b""
         self._offered = False
@@ -67,26 +101,69 @@ class LegMedia:
         self._interruptible = False
         self._closed: asyncio.Future[LegClosed] | None = None
 
+    @property
+    def agreed(self) -> NegotiatedMedia | None:
+        """What was last agreed on; None before the first answer."""
+        return self._agreed
+
+    @property
+    def onward(self) -> Direction:
+        """What to offer to the leg that this one is joined with, so that a hold of this peer's passes through."""
+        if self._agreed is None:
+            return Direction.SENDRECV
+        return direction_of(sends=self._agreed.receive, receives=self._agreed.send)
+
     async def open(self) -> None:
         """Bind the RTP port. Raises `Unavailable` when there is none."""
-        rtp_port = await self._port.open_leg(self._leg_id, self.on_report)
-        self._local = LocalMedia(address=self._address, port=rtp_port, session_id=self._session_id)
+        rtp_port = await self._port.open_leg(self.leg_id, self.on_report, self._options.beside)
+        self._local = LocalMedia(
+            address=self._address, port=rtp_port, session_id=self._session_id, codecs=self._options.codecs
+        )
 
-    def negotiate(self, body: bytes) -> bytes:
-        """Our SDP for the INVITE's: the answer to an offer, our own offer when there was none (late offer).
+    # -- offer and answer -------------------------------------------------------------------------------------
 
-        Raises `SdpError`.
+    def negotiate(self, body: bytes, direction: Direction = Direction.SENDRECV) -> bytes:
+        """Our SDP for an INVITE's or UPDATE's: the answer to an offer, our own offer when there was none (late offer).
+
+        `direction` is the most that we want: on a joined leg, the other one's `onward`. Raises `SdpError`.
         """
-        local = self._opened()
         if not body:
-            self._sent = offer(local, self._sent or None)
-            self._offered = True
-            return self._sent
-        negotiated = reanswer(body, local, self._sent) if self._sent else answer(body, local)
+            return self.make_offer(direction)
+        local = self._opened()
+        negotiated = reanswer(body, local, self._sent or None, direction=direction)
         self._agreed = negotiated.media
         self._sent = negotiated.answer
         self._offered = False
         return negotiated.answer
+
+    def make_offer(self, direction: Direction = Direction.SENDRECV) -> bytes:
+        """Our offer: for an INVITE or re-INVITE of ours, or for the 200 to one that came without any.
+
+        The answer goes to `accept`; when the offer is refused, `withdraw` it. Raises `SdpError`.
+        """
+        local = self._opened()
+        if self._agreed is not None:
+            local = _as_agreed(local, self._agreed)
+        self._sent = offer(local, self._sent or None, direction=direction)
+        self._offered = True
+        return self._sent
+
+    def accept(self, body: bytes) -> None:
+        """An answer to our offer has come, or one more to the same offer (early media, then the 200): connect.
+
+        An empty one leaves what an earlier answer has settled. Raises `SdpError` when it is missing or cannot be
+        used; what was agreed before then stands.
+        """
+        if body:
+            self._agreed = accept_answer(self._sent, body)
+            self._offered = False
+        elif self._offered:
+            raise SdpError(SdpReason.EMPTY, "our offer was not answered")
+        self.connect()
+
+    def withdraw(self) -> None:
+        """Our offer was refused: what was agreed before stands."""
+        self._offered = False
 
     def negotiate_without_media(self, body: bytes) -> bytes:
         """Our SDP for a call that is answered and held without any media; no port is opened. Raises `SdpError`."""
@@ -111,7 +188,7 @@ class LegMedia:
             return
         self._port.send(
             ConnectLeg(
-                leg_id=self._leg_id,
+                leg_id=self.leg_id,
                 remote=self._agreed.remote,
                 payload_type=self._agreed.payload_type,
                 dtmf_payload_type=self._agreed.dtmf_payload_type,
@@ -126,8 +203,28 @@ class LegMedia:
             raise SdpError(SdpReason.NO_AUDIO, "the call is ending and has no media any more")
         return self._local
 
+    # -- sound ------------------------------------------------------------------------------------------------
+
+    def join(self, other: LegMedia, *, early: bool = False) -> None:
+        """Let the two legs hear each other; with `early` only this one the other. Repeating it changes `early`."""
+        self._port.send(JoinLegs(leg_id=self.leg_id, other_id=other.leg_id, early=early))
+
+    def part(self) -> None:
+        """End the join; both legs go on alone, and keys pressed meanwhile are no input for the agent."""
+        self._keypad.forget_early()
+        self._port.send(PartLegs(leg_id=self.leg_id))
+
+    def loop(self, clip_ids: list[str]) -> None:
+        """Play clips over and over, after what is playing, until `stop`."""
+        play_id = next(self._play_ids)
+        self._port.send(Play(leg_id=self.leg_id, play_id=play_id, clip_ids=clip_ids, loop=True))
+
+    def stop(self) -> None:
+        """Cut what is playing, also a loop; a `play` that was waited for gives False."""
+        self._port.send(StopPlay(leg_id=self.leg_id))
+
     async def play(self, clip_ids: list[str], *, interruptible: bool) -> bool:
-        """Play clips to their end; False when a key press cut them. Keys pressed meanwhile are kept."""
+        """Play clips to their end; False when a key press or `stop` cut them. Keys pressed meanwhile are kept."""
         if not clip_ids:
             return True
         if interruptible and self._keypad.pressed:
@@ -136,12 +233,18 @@ class LegMedia:
         done: asyncio.Future[Played] = self._loop.create_future()
         self._plays[play_id] = done
         self._interruptible = interruptible
-        self._port.send(Play(leg_id=self._leg_id, play_id=play_id, clip_ids=clip_ids))
+        self._port.send(Play(leg_id=self.leg_id, play_id=play_id, clip_ids=clip_ids))
         try:
             return (await done).finished
         finally:
             self._interruptible = False
             self._plays.pop(play_id, None)
+
+    # -- keys -------------------------------------------------------------------------------------------------
+
+    def watch_keys(self, on_key: OnKey | None) -> None:
+        """Tell `on_key` of every key from now on, beside all that keys do; None ends it."""
+        self._on_key = on_key
 
     async def keypad_input(self, settings: DtmfListen) -> Completed:
         """The next completed keypad input, or what there was when it timed out."""
@@ -155,9 +258,13 @@ class LegMedia:
     def press(self, digit: str) -> None:
         """A key was pressed, in RTP or by INFO."""
         self._keypad.press(digit)
+        if self._on_key is not None:
+            self._on_key(digit)
         if self._interruptible:
             self._interruptible = False
-            self._port.send(StopPlay(leg_id=self._leg_id))
+            self._port.send(StopPlay(leg_id=self.leg_id))
+
+    # -- reports and the end ----------------------------------------------------------------------------------
 
     def on_report(self, report: Report) -> None:
         """What the media process tells of this leg."""
@@ -182,9 +289,16 @@ class LegMedia:
             return None
         self._local = None
         self._closed = self._loop.create_future()
-        self._port.send(CloseLeg(leg_id=self._leg_id))
+        self._port.send(CloseLeg(leg_id=self.leg_id))
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 return await self._closed
         except TimeoutError:
             return None
+
+
+def _as_agreed(local: LocalMedia, agreed: NegotiatedMedia) -> LocalMedia:
+    """What a renewed offer says: payload types keep their meaning, the codec in use comes first (RFC 3264, 8)."""
+    others = tuple(codec for codec in local.codecs if codec != agreed.payload_type)
+    events = local.dtmf_payload_type if agreed.dtmf_payload_type is None else agreed.dtmf_payload_type
+    return replace(local, codecs=(agreed.payload_type, *others), dtmf_payload_type=events)

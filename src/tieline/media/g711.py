@@ -15,6 +15,7 @@ with warnings.catch_warnings():
 
 PCMU: Final = 0
 PCMA: Final = 8
+G711: Final = (PCMU, PCMA)
 SAMPLE_RATE: Final = 8000
 FRAME_MS: Final = 20
 FRAME_BYTES: Final = SAMPLE_RATE * FRAME_MS // 1000
@@ -40,3 +41,11 @@ def ulaw_to_alaw(pcmu: bytes) -> bytes:
 def peak(pcm: bytes) -> int:
     """The largest magnitude in PCM, 0 to 32768."""
     return audioop.max(pcm, 2)
+
+
+_EVERY_BYTE: Final = bytes(range(256))
+# From the codec to the other one, as tables for `bytes.translate`.
+TRANSCODED: Final = {
+    PCMU: encode(decode(_EVERY_BYTE, PCMU), PCMA),
+    PCMA: encode(decode(_EVERY_BYTE, PCMA), PCMU),
+}

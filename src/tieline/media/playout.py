@@ -44,12 +44,20 @@ class Ended(NamedTuple):
 
 
 class _Play:
-    __slots__ = ("clips", "frames", "play_id")
+    __slots__ = ("clips", "frames", "loop", "play_id")
 
-    def __init__(self, play_id: int, clips: Iterable[Clip]) -> None:
+    def __init__(self, play_id: int, clips: Iterable[Clip], loop: bool) -> None:
         self.play_id = play_id
         self.clips = deque(clips)
         self.frames = 0
+        # Over and over nothing would never end.
+        self.loop = loop and any(clip.pcmu for clip in self.clips)
+
+    def next_clip(self) -> None:
+        """Go on to the next clip; a loop puts the present one at the end."""
+        clip = self.clips.popleft()
+        if self.loop:
+            self.clips.append(clip)
 
 
 class Playout:
@@ -80,9 +88,9 @@ class Playout:
         if self._audio:
             self._audio = self._queue[0].clips[0].audio(payload_type)
 
-    def enqueue(self, play_id: int, clips: Iterable[Clip]) -> None:
-        """Play `clips` after everything already queued."""
-        self._queue.append(_Play(play_id, clips))
+    def enqueue(self, play_id: int, clips: Iterable[Clip], *, loop: bool = False) -> None:
+        """Play `clips` after everything already queued; with `loop` over and over, until `stop`."""
+        self._queue.append(_Play(play_id, clips, loop))
         if self._tail and len(self._queue) > 1:
             self._finish()
 
@@ -112,7 +120,7 @@ class Playout:
         while self._queue:
             play = self._queue[0]
             if self._audio and play.clips:
-                play.clips.popleft()
+                play.next_clip()
                 self._audio = b""
             while play.clips:
                 audio = play.clips[0].audio(self.payload_type)
@@ -120,7 +128,7 @@ class Playout:
                     self._audio, self._position = audio, FRAME_BYTES
                     play.frames += 1
                     return audio[:FRAME_BYTES]
-                play.clips.popleft()
+                play.next_clip()
             if len(self._queue) == 1 and self._tail < TAIL_FRAMES and play.frames:
                 self._tail += 1
                 return None

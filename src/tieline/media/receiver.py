@@ -10,30 +10,38 @@ from __future__ import annotations
 from typing import Final
 
 from tieline.media.dtmf import EventReceiver
-from tieline.media.g711 import PCMA, PCMU, SAMPLE_RATE, decode, peak
+from tieline.media.g711 import G711, SAMPLE_RATE, decode, peak
 from tieline.media.latch import Address, SourceLatch
 from tieline.media.reception import Reception
-from tieline.media.rtp import parse
+from tieline.media.rtp import Packet, parse
 
 _COMFORT_NOISE: Final = 13
 # Nobody presses keys faster than this; what exceeds it is an attack on whoever counts digits.
 _MAX_DIGITS_PER_S: Final = 20
+_LEVEL_MASK: Final = 7
 
 
 class Receiver:
-    """State of one leg's incoming RTP. Times are monotonic seconds."""
+    """State of one leg's incoming RTP. Times are monotonic seconds.
+
+    `accepted` is the packet that `receive` was given last, when it is new audio or part of a key press, and None
+    otherwise; its payload is valid as long as the datagram. While `relaying`, the level of every eighth packet is
+    enough.
+    """
 
     __slots__ = (
         "_digit_second",
         "_digits_in_second",
         "_dtmf_payload_type",
         "_events",
+        "accepted",
         "digits",
         "heard_at",
         "latch",
         "loudest",
         "reception",
         "refused",
+        "relaying",
         "started",
     )
 
@@ -45,6 +53,8 @@ class Receiver:
         self.loudest = 0
         self.heard_at = 0.0
         self.started = False
+        self.accepted: Packet | None = None
+        self.relaying = False
         self._dtmf_payload_type = -1
         self._events = EventReceiver()
         self._digit_second = 0
@@ -58,12 +68,13 @@ class Receiver:
 
     def receive(self, datagram: memoryview, source: Address, now: float) -> str | None:
         """Take one datagram; gives a digit when it begins a key press."""
+        self.accepted = None
         packet = parse(datagram)
         if packet is None:
             self.refused += 1
             return None
         kind, marker, sequence, timestamp, ssrc, payload = packet
-        is_audio = kind in {PCMU, PCMA}
+        is_audio = kind in G711
         if not is_audio and kind not in (self._dtmf_payload_type, _COMFORT_NOISE):
             self.refused += 1
             return None
@@ -78,12 +89,15 @@ class Receiver:
         if not reception.receive(sequence, ssrc):
             return None
         if is_audio:
+            self.accepted = packet
             reception.measure(timestamp, int(now * SAMPLE_RATE))
-            level = peak(decode(payload, kind))
-            self.loudest = max(self.loudest, level)
+            if not (self.relaying and sequence & _LEVEL_MASK):
+                level = peak(decode(payload, kind))
+                self.loudest = max(self.loudest, level)
             return None
         if kind == _COMFORT_NOISE:
             return None
+        self.accepted = packet
         digit = self._events.receive(payload, timestamp, sequence, marker=marker)
         return None if digit is None else self._count_digit(digit, now)
 

@@ -51,7 +51,7 @@ def parse(datagram: bytes | bytearray | memoryview) -> Packet | None:
 
 
 def write_header(
-    buffer: bytearray, payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int
+    buffer: bytearray | memoryview, payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int
 ) -> None:
     """Write a plain 12-byte header to the start of `buffer`; numbers are already reduced to their widths."""
     kind = payload_type | _MARKER if marker else payload_type

@@ -29,10 +29,12 @@ from tieline.media.messages import (
     Command,
     ConnectLeg,
     DropClip,
+    JoinLegs,
     LegNotOpened,
     LegOpened,
     MediaReady,
     OpenLeg,
+    PartLegs,
     Play,
     Played,
     PutClip,
@@ -69,6 +71,7 @@ class MediaProcess:
         self._ports = PortPool(settings.bind_host, settings.ports)
         self._clock = FrameClock(monotonic(), note_defect)
         self._legs: dict[str, RtpLeg] = {}
+        self._partner_of: dict[str, str] = {}
         self._clips: dict[str, Clip] = {}
         self._scratch = memoryview(bytearray(MAX_DATAGRAM))
         self._reader = FrameReader()
@@ -87,6 +90,8 @@ class MediaProcess:
             Play: self._play,
             StopPlay: self._stop_play,
             SendDigits: self._send_digits,
+            JoinLegs: self._join_legs,
+            PartLegs: self._part_legs,
             CloseLeg: self._close_leg,
         }
 
@@ -194,7 +199,8 @@ class MediaProcess:
         if leg is None:
             self._report(Played(command.leg_id, command.play_id, False, 0.0))
             return
-        leg.play(command.play_id, [self._clips[name] for name in command.clip_ids if name in self._clips])
+        clips = [self._clips[name] for name in command.clip_ids if name in self._clips]
+        leg.play(command.play_id, clips, loop=command.loop)
 
     def _stop_play(self, command: StopPlay) -> None:
         leg = self._legs.get(command.leg_id)
@@ -206,7 +212,31 @@ class MediaProcess:
         if leg is not None:
             leg.send_digits(command.digits)
 
+    def _join_legs(self, command: JoinLegs) -> None:
+        """Join two legs that are open; each leaves the leg that it was joined with before."""
+        leg_id, other_id = command.leg_id, command.other_id
+        leg, other = self._legs.get(leg_id), self._legs.get(other_id)
+        if leg is None or other is None or leg is other:
+            return
+        if self._partner_of.get(leg_id) != other_id:
+            self._part(leg_id)
+            self._part(other_id)
+            self._partner_of[leg_id], self._partner_of[other_id] = other_id, leg_id
+        leg.join(None if command.early else other, fed=True)
+        other.join(leg, fed=not command.early)
+
+    def _part_legs(self, command: PartLegs) -> None:
+        self._part(command.leg_id)
+
+    def _part(self, leg_id: str) -> None:
+        other_id = self._partner_of.pop(leg_id, None)
+        if other_id is not None:
+            del self._partner_of[other_id]
+            self._legs[leg_id].join(None, fed=False)
+            self._legs[other_id].join(None, fed=False)
+
     def _close_leg(self, command: CloseLeg) -> None:
+        self._part(command.leg_id)
         leg = self._legs.pop(command.leg_id, None)
         if leg is None:
             return

@@ -1,5 +1,7 @@
 """One leg on its socket: the two halves of `tieline.media`, driven by datagrams and by the clock.
 
+A leg may be joined with another: what it hears is then sent on by the other one at once, in the same buffer.
+
 This is the packet path. It runs inside the media process's own loop, one datagram or one frame at a time, awaits
 nothing and logs nothing.
 """
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
+from tieline.media.g711 import G711
 from tieline.media.latch import Address
 from tieline.media.messages import (
     ConnectLeg,
@@ -24,10 +27,14 @@ from tieline.media.messages import (
 )
 from tieline.media.playout import Clip
 from tieline.media.receiver import Receiver
+from tieline.media.relay import Relay
+from tieline.media.rtp import Packet
 from tieline.media.sender import Sender
 
 MAX_DATAGRAM: Final = 2048
 _MAPPED: Final = "::ffff:"
+# A joined leg for which nothing has come so long (in frames) sends silence of its own: 200 ms.
+_UNFED_FRAMES: Final = 10
 
 
 class RtpLeg:
@@ -37,9 +44,12 @@ class RtpLeg:
     """
 
     __slots__ = (
+        "_fed",
         "_frame",
         "_receive_into",
         "_receiver",
+        "_receiving",
+        "_relay",
         "_report",
         "_scratch",
         "_send_to",
@@ -49,6 +59,8 @@ class RtpLeg:
         "_silence_timeout_s",
         "_socket",
         "_started",
+        "_to",
+        "_unfed",
         "_unsent",
         "descriptor",
         "leg_id",
@@ -71,13 +83,15 @@ class RtpLeg:
         self._scratch = scratch
         self._receive_into = bound.recvfrom_into
         self._send_to = bound.sendto
-        seed = os.urandom(10)
-        self._sender = Sender(
-            int.from_bytes(seed[:4], "big"), int.from_bytes(seed[4:6], "big"), int.from_bytes(seed[6:], "big")
-        )
+        self._sender = _new_sender()
         self._receiver = Receiver()
+        self._relay = Relay(self._sender)
+        self._to: RtpLeg | None = None
+        self._fed = False
+        self._unfed = 0
         self._frame = -1
         self._sending = False
+        self._receiving = False
         self._started = False
         self._silence_timeout_s: float | None = None
         self._sent = 0
@@ -94,12 +108,22 @@ class RtpLeg:
         self._receiver.connect((host, port), command.dtmf_payload_type, monotonic())
         self._sender.connect(command.payload_type, command.dtmf_payload_type)
         self._sending = command.send
+        self._receiving = command.receive
         both = command.send and command.receive
         self._silence_timeout_s = command.silence_timeout_s if both else None
 
-    def play(self, play_id: int, clips: list[Clip]) -> None:
+    def join(self, to: RtpLeg | None, *, fed: bool) -> None:
+        """Send what is heard here on to the leg `to`; `fed` says whether another leg sends to this one."""
+        self._to = to
+        self._receiver.relaying = to is not None
+        if fed and not self._fed:
+            self._relay.restart()
+            self._unfed = _UNFED_FRAMES
+        self._fed = fed
+
+    def play(self, play_id: int, clips: list[Clip], *, loop: bool) -> None:
         """Play clips after what is playing."""
-        self._sender.playout.enqueue(play_id, clips)
+        self._sender.playout.enqueue(play_id, clips, loop=loop)
         self._report_ended()
 
     def stop_play(self) -> None:
@@ -124,6 +148,29 @@ class RtpLeg:
             self._report(MediaStarted(self.leg_id, _plain(source)))
         if digit is not None:
             self._report(Digit(self.leg_id, digit))
+        if self._to is not None and self._receiving and receiver.accepted is not None:
+            self._to.send_on(receiver.accepted)
+
+    def send_on(self, packet: Packet) -> None:
+        """Send the other leg's packet; audio yields to what is played here, and keys to keys sent here.
+
+        The packet may lie in the shared buffer, and is gone afterwards.
+        """
+        sender = self._sender
+        target = self._receiver.latch.target
+        if not self._sending or target is None or sender.digits:
+            return
+        if sender.playout.playing and packet.payload_type in G711:
+            return
+        length = self._relay.write(packet, self._scratch)
+        if not length:
+            return
+        self._unfed = 0
+        try:
+            self._send_to(self._scratch[:length], target)
+            self._sent += 1
+        except OSError:
+            self._unsent += 1
 
     def tick(self, frame: int, now: float) -> None:
         """Send what is due. `frame` numbers the 20 ms frames of the process's clock."""
@@ -131,7 +178,9 @@ class RtpLeg:
         self._frame = frame
         target = self._receiver.latch.target
         sender = self._sender
-        if self._sending and target is not None:
+        if not self._sending or target is None or (self._fed and self._is_fed(frames)):
+            sender.skip(frames)
+        else:
             try:
                 self._send_to(sender.packet(frames), target)
                 self._sent += 1
@@ -139,8 +188,6 @@ class RtpLeg:
                 self._unsent += 1
             if sender.playout.ended:
                 self._report_ended()
-        else:
-            sender.skip(frames)
         timeout = self._silence_timeout_s
         if timeout is not None and now - self._receiver.heard_at > timeout:
             self._silence_timeout_s = None
@@ -166,11 +213,26 @@ class RtpLeg:
             peak_level=round(receiver.loudest / 32768, 3),
         )
 
+    def _is_fed(self, frames: int) -> bool:
+        """Whether the other leg provides what there is to hear, so that we need not."""
+        self._unfed += frames
+        sender = self._sender
+        return self._unfed <= _UNFED_FRAMES and not sender.digits and not sender.playout.playing
+
     def _report_ended(self) -> None:
         ended = self._sender.playout.ended
         for play_id, finished, seconds in ended:
             self._report(Played(self.leg_id, play_id, finished, seconds))
         ended.clear()
+
+
+def _new_sender() -> Sender:
+    """A stream that begins at random numbers (RFC 3550 section 5.1)."""
+    seed = os.urandom(10)
+    first = (
+        int.from_bytes(seed[4:6], "big") >> 1
+    )  # the lower half: SRTP counts its wraps (RFC 3711 section 3.3.1)
+    return Sender(int.from_bytes(seed[:4], "big"), first, int.from_bytes(seed[6:], "big"))
 
 
 def _plain(source: Address) -> tuple[str, int]:

@@ -60,6 +60,11 @@ _DIRECTION_OF: Final = {
 }
 
 
+def direction_of(*, sends: bool, receives: bool) -> Direction:
+    """The direction of a side that sends and receives so."""
+    return _DIRECTION_OF[sends, receives]
+
+
 @dataclass(frozen=True, slots=True)
 class LocalMedia:
     """Our side: the advertised address (a literal), the leg's RTP port, and the `o=` session id.
@@ -128,9 +133,9 @@ def answer_inactive(offer: bytes, local: LocalMedia) -> Negotiated:
 
 
 def reanswer(
-    offer: bytes, local: LocalMedia, previous: bytes, *, direction: Direction = Direction.SENDRECV
+    offer: bytes, local: LocalMedia, previous: bytes | None, *, direction: Direction = Direction.SENDRECV
 ) -> Negotiated:
-    """Answer a re-INVITE. `previous` is the description we sent last (offer or answer).
+    """Answer a re-INVITE. `previous` is the description we sent last (offer or answer; None: nothing yet).
 
     The answer keeps its `o=` session id; the version rises by one only when something else changed.
     """

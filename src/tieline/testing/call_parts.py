@@ -31,8 +31,10 @@ from tieline.media.messages import (
     Command,
     ConnectLeg,
     Digit,
+    JoinLegs,
     LegClosed,
     MediaTimedOut,
+    PartLegs,
     Play,
     Played,
     Report,
@@ -158,7 +160,8 @@ class ScriptedMedia:
         self.closes_after_s: float | None = 0.0
         self.connected: list[ConnectLeg] = []
         self.legs: dict[str, Callable[[Report], None]] = {}
-        self._playing: dict[str, list[tuple[Play, asyncio.TimerHandle]]] = {}
+        self.beside: dict[str, str | None] = {}
+        self._playing: dict[str, list[tuple[Play, asyncio.TimerHandle | None]]] = {}
         self._free_at: dict[str, float] = {}
         self._ports = itertools.count(30000, 2)
 
@@ -170,6 +173,7 @@ class ScriptedMedia:
         if self.no_ports:
             raise Unavailable("no RTP port: none is free")
         self.legs[leg_id] = listener
+        self.beside[leg_id] = beside
         self.journal.append("open_leg")
         return next(self._ports)
 
@@ -182,6 +186,11 @@ class ScriptedMedia:
             self.connected.append(command)
         elif isinstance(command, Play):
             self._play(command)
+        elif isinstance(command, JoinLegs):
+            early = " early" if command.early else ""
+            self.journal.append(f"join {command.leg_id} {command.other_id}{early}")
+        elif isinstance(command, PartLegs):
+            self.journal.append(f"part {command.leg_id}")
         elif isinstance(command, StopPlay):
             self._cut(command.leg_id)
         elif isinstance(command, CloseLeg):
@@ -197,8 +206,8 @@ class ScriptedMedia:
         begin = max(loop.time(), self._free_at.get(command.leg_id, 0.0))
         end = begin + self.clip_s * len(command.clip_ids)
         self._free_at[command.leg_id] = end
-        self.journal.append(f"play {'|'.join(command.clip_ids)}")
-        timer = loop.call_at(end, self._played, command)
+        self.journal.append(f"{'loop' if command.loop else 'play'} {'|'.join(command.clip_ids)}")
+        timer = None if command.loop else loop.call_at(end, self._played, command)
         self._playing.setdefault(command.leg_id, []).append((command, timer))
 
     def _played(self, command: Play) -> None:
@@ -208,7 +217,8 @@ class ScriptedMedia:
     def _cut(self, leg_id: str) -> None:
         self._free_at.pop(leg_id, None)
         for command, timer in self._playing.pop(leg_id, []):
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._report(command, finished=False)
 
     def _report(self, command: Play, *, finished: bool) -> None:
@@ -231,7 +241,8 @@ class ScriptedMedia:
         legs, self.legs = self.legs, {}
         for plays in self._playing.values():
             for _, timer in plays:
-                timer.cancel()
+                if timer is not None:
+                    timer.cancel()
         self._playing.clear()
         for leg_id, listener in legs.items():
             listener(LegClosed(leg_id, 0, 0, 0, 0, 0.0, 0))

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from tieline.calls.leg_media import CLOSE_TIMEOUT_S, LegMedia
+from tieline.calls.leg_media import CLOSE_TIMEOUT_S, LegMedia, MediaOptions
 from tieline.errors import Unavailable
 from tieline.media.messages import LegClosed, MediaStarted, Played
 from tieline.model.call import TerminationReason
 from tieline.sdp.description import SdpError
+from tieline.sdp.negotiation import Direction, LocalMedia, reanswer
+from tieline.sdp.negotiation import answer as answer_to
 from tieline.testing.call_parts import Journal, ScriptedMedia
 from tieline.testing.calls import OFFER
 from tieline.testing.virtual_time import run_virtual, settle
@@ -168,5 +170,115 @@ def test_keys_do_not_count_while_they_are_ignored() -> None:
         media.press("1")
         await ignoring
         assert not media._keypad.pressed
+
+    play(story)
+
+
+THEIRS = LocalMedia("192.0.2.20", 50000, 7)
+
+
+def test_a_leg_of_ours_offers_and_takes_each_answer_that_comes() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        assert media.agreed is None
+        assert media.onward is Direction.SENDRECV
+        offered = media.make_offer()
+        with pytest.raises(SdpError):
+            media.accept(b"")
+        media.accept(answer_to(offered, THEIRS).answer)
+        media.accept(b"")
+        media.accept(answer_to(offered, LocalMedia("192.0.2.30", 60000, 8)).answer)
+        assert [each.remote for each in port.connected] == [
+            ("192.0.2.20", 50000), ("192.0.2.20", 50000), ("192.0.2.30", 60000),
+        ]  # fmt: skip
+        assert media.agreed is not None
+        assert media.agreed.remote == ("192.0.2.30", 60000)
+
+    play(story)
+
+
+def test_the_options_say_where_to_open_and_what_to_offer() -> None:
+    async def whole() -> None:
+        port = ScriptedMedia(Journal())
+        media = LegMedia(
+            "leg", port, "198.51.100.1", None, lambda _: None, MediaOptions(beside="other", codecs=(8, 0))
+        )
+        await media.open()
+        assert port.beside == {"leg": "other"}
+        assert b"RTP/AVP 8 0 101" in media.make_offer()
+
+    run_virtual(whole())
+
+
+def test_a_hold_is_passed_on_by_a_renewed_offer() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        media.negotiate(OFFER.replace(b"RTP/AVP 0 101", b"RTP/AVP 8 96").replace(b":101 ", b":96 "))
+        assert media.onward is Direction.SENDRECV
+        media.negotiate(OFFER.replace(b"RTP/AVP 0 101", b"RTP/AVP 8 96") + b"a=sendonly\r\n")
+        assert media.onward is Direction.SENDONLY
+        resumed = media.negotiate(OFFER, Direction.INACTIVE)
+        assert b"a=inactive" in resumed
+        offered = media.make_offer(Direction.SENDONLY)
+        assert b"m=audio 30000 RTP/AVP 0 8 101" in offered
+        assert b"a=sendonly" in offered
+        media.withdraw()
+        media.accept(b"")
+        assert not port.connected[-1].send
+        offered = media.make_offer()
+        media.accept(reanswer(offered, THEIRS, None).answer)
+        assert port.connected[-1].send
+
+    play(story)
+
+
+def test_a_renewed_offer_keeps_the_payload_types_in_use() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        media.negotiate(
+            b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n"
+        )
+        assert b"m=audio 30000 RTP/AVP 8 0 96" in media.make_offer()
+
+    play(story)
+
+
+def test_legs_are_joined_and_parted() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        other = LegMedia("other", port, "198.51.100.1", 60.0, faults.append)
+        await media.open()
+        await other.open()
+        media.join(other, early=True)
+        media.join(other)
+        media.press("5")
+        media.part()
+        assert not media._keypad.pressed
+        assert port.journal[2:] == ["join leg other early", "join leg other", "part leg"]
+
+    play(story)
+
+
+def test_a_loop_plays_until_it_is_stopped() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        media.loop(["ringing"])
+        await media.ignore_keys(100)
+        assert "cut ringing" not in port.journal
+        media.stop()
+        assert "cut ringing" in port.journal
+        media.loop(["ringing"])
+        port.die()
+
+    play(story)
+
+
+def test_whoever_watches_keys_is_told_of_each() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        seen: list[str] = []
+        media.watch_keys(seen.append)
+        media.press("1")
+        media.watch_keys(None)
+        media.press("2")
+        assert seen == ["1"]
 
     play(story)

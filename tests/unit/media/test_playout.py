@@ -110,3 +110,21 @@ def test_everything_is_played_once_and_in_order(plays: list[list[bytes]]) -> Non
         (n, True) for n in range(len(plays))
     ]
     assert round(sum(ended.seconds for ended in playout.ended) * 50) == len(frames)
+
+
+def test_a_loop_goes_on_until_it_is_stopped() -> None:
+    playout = Playout()
+    playout.enqueue(1, [Clip(b"\x01" * 160), Clip(b""), Clip(b"\x02" * 320)], loop=True)
+    playout.enqueue(2, [Clip(b"\x03" * 160)])
+    frames = [playout.frame() for _ in range(10)]
+    assert frames == [bytes([value]) * 160 for value in (1, 2, 2, 1, 2, 2, 1, 2, 2, 1)]
+    assert playout.ended == []
+    playout.stop()
+    assert playout.ended == [Ended(1, False, 0.2), Ended(2, False, 0.0)]
+
+
+def test_a_loop_of_nothing_ends_at_once() -> None:
+    playout = Playout()
+    playout.enqueue(1, [Clip(b"")], loop=True)
+    assert playout.frame() is None
+    assert playout.ended == [Ended(1, True, 0.0)]
