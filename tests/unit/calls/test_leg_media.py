@@ -180,8 +180,8 @@ THEIRS = LocalMedia("192.0.2.20", 50000, 7)
 def test_a_leg_of_ours_offers_and_takes_each_answer_that_comes() -> None:
     async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
         await media.open()
-        assert media.agreed is None
-        assert media.onward is Direction.SENDRECV
+        assert not media.agreed
+        assert media.onward.name == "SENDRECV"
         offered = media.make_offer()
         with pytest.raises(SdpError):
             media.accept(b"")
@@ -214,9 +214,9 @@ def test_a_hold_is_passed_on_by_a_renewed_offer() -> None:
     async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
         await media.open()
         media.negotiate(OFFER.replace(b"RTP/AVP 0 101", b"RTP/AVP 8 96").replace(b":101 ", b":96 "))
-        assert media.onward is Direction.SENDRECV
+        assert media.onward.name == "SENDRECV"
         media.negotiate(OFFER.replace(b"RTP/AVP 0 101", b"RTP/AVP 8 96") + b"a=sendonly\r\n")
-        assert media.onward is Direction.SENDONLY
+        assert media.onward.name == "SENDONLY"
         resumed = media.negotiate(OFFER, Direction.INACTIVE)
         assert b"a=inactive" in resumed
         offered = media.make_offer(Direction.SENDONLY)
