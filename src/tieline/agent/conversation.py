@@ -239,6 +239,7 @@ class Conversation:
         self.caller_number = snapshot.caller_number
         self.callee_number = snapshot.callee_number
         self.language = snapshot.language
+        self.handoff_result = snapshot.handoff_result
         self.user_input = user_input
         self.log = ConversationLogger(journal)
         self.utils = Utilities(code.secrets)
