@@ -6,6 +6,7 @@ from typing import Any
 
 from tieline.handoff.headers import name_fault, value_fault
 from tieline.model.handoff import (
+    SUPPORTED_METHODS,
     Destination,
     HandoffApi,
     HandoffMethod,
@@ -34,7 +35,12 @@ ENCRYPTIONS = ("TLS/SRTP", "UDP/RTP")
 """What `outbound_encryption` may say."""
 
 
-_method = choice(HandoffMethod)
+def _method(reader: Reader, value: Value, path: str) -> Any:
+    found = choice(HandoffMethod)(reader, value, path)
+    if isinstance(found, HandoffMethod) and found not in SUPPORTED_METHODS:
+        able = ", ".join(sorted(SUPPORTED_METHODS))
+        return reader.fault(value.line, path, f"{found} is not available in this release (available: {able})")
+    return found
 
 
 def _encryption(reader: Reader, value: Value, path: str) -> Any:
@@ -111,7 +117,7 @@ def handoff_api(reader: Reader, value: Value, path: str) -> Any:
     return HandoffApi(**draft.values)
 
 
-_METHODS = ", ".join(HandoffMethod)
+_METHODS = ", ".join(method for method in HandoffMethod if method in SUPPORTED_METHODS)
 
 HEADER_FIELDS = (
     Field("key", "text", "Header name; custom names should begin with `X-`.", text, required=True),

@@ -9,6 +9,7 @@ import heapq
 import itertools
 from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
 from tieline.sip.config import Admit, PeerOptions, SipConfig, Timers
 from tieline.sip.events import Flow, Outgoing, SipEvent, Transport
@@ -68,6 +69,31 @@ class Endpoint:
     sent: list[bytes] = field(default_factory=list)
 
 
+class Guest(Protocol):
+    """Anything else that lives on the network by bytes and time, at one address of its own."""
+
+    @property
+    def address(self) -> Address:
+        """Where it is."""
+        ...
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one message."""
+        ...
+
+    def outgoing(self) -> list[Outgoing]:
+        """What it wants sent."""
+        ...
+
+    def next_deadline(self) -> float | None:
+        """When `on_deadline` is wanted next."""
+        ...
+
+    def on_deadline(self, now: float) -> None:
+        """Do what is due."""
+        ...
+
+
 @dataclass(order=True)
 class _Packet:
     at: float
@@ -85,6 +111,7 @@ class Loopback:
         self.now = 0.0
         self.weather = weather or Weather()
         self.endpoints: dict[Address, Endpoint] = {}
+        self.guests: dict[Address, Guest] = {}
         self._random = Random(seed)
         self._packets: list[_Packet] = []
         self._order = itertools.count()
@@ -110,6 +137,10 @@ class Loopback:
         self.endpoints[address] = endpoint
         return endpoint
 
+    def join(self, guest: Guest) -> None:
+        """Put something that is no stack on the network."""
+        self.guests[guest.address] = guest
+
     def flow(self, source: Endpoint, target: Endpoint, transport: Transport = Transport.UDP) -> Flow:
         """The flow by which `source` reaches `target`."""
         connection = None
@@ -126,13 +157,16 @@ class Loopback:
         for endpoint in self.endpoints.values():
             for outgoing in endpoint.stack.outgoing():
                 endpoint.sent.append(outgoing.data)
-                self._post(endpoint, outgoing)
+                self._post(endpoint.address, outgoing)
             event = endpoint.stack.next_event()
             while event is not None:
                 endpoint.events.append(event)
                 event = endpoint.stack.next_event()
+        for guest in self.guests.values():
+            for outgoing in guest.outgoing():
+                self._post(guest.address, outgoing)
 
-    def _post(self, source: Endpoint, outgoing: Outgoing) -> None:
+    def _post(self, source: Address, outgoing: Outgoing) -> None:
         transport = outgoing.flow.transport
         weather = self.weather if self.now < self.weather.until else Weather()
         copies = 1
@@ -147,7 +181,7 @@ class Loopback:
                 self.now + delay,
                 next(self._order),
                 outgoing.data,
-                source.address,
+                source,
                 outgoing.flow.remote,
                 transport,
             )
@@ -155,8 +189,9 @@ class Loopback:
 
     def _next_time(self) -> float | None:
         times = [packet.at for packet in self._packets[:1]]
-        for endpoint in self.endpoints.values():
-            deadline = endpoint.stack.next_deadline()
+        parties: list[SipStack | Guest] = [endpoint.stack for endpoint in self.endpoints.values()]
+        for party in [*parties, *self.guests.values()]:
+            deadline = party.next_deadline()
             if deadline is not None:
                 times.append(deadline)
         return min(times, default=None)
@@ -168,12 +203,13 @@ class Loopback:
     def _deliver(self) -> None:
         while self._packets and self._packets[0].at <= self.now:
             packet = heapq.heappop(self._packets)
-            target = self.endpoints.get(packet.target)
+            endpoint = self.endpoints.get(packet.target)
+            target = self.guests.get(packet.target) if endpoint is None else endpoint.stack
             if target is not None:
                 connection = None
                 if packet.transport is Transport.TCP:
                     connection = self._connection(packet.source, packet.target)
-                target.stack.receive(packet.data, Flow(packet.transport, packet.source, connection), self.now)
+                target.receive(packet.data, Flow(packet.transport, packet.source, connection), self.now)
 
     def run_for(self, seconds: float) -> None:
         """Let `seconds` of virtual time pass, delivering and firing whatever is due."""
@@ -185,6 +221,8 @@ class Loopback:
             self._deliver()
             for endpoint in self.endpoints.values():
                 endpoint.stack.on_deadline(self.now)
+            for guest in self.guests.values():
+                guest.on_deadline(self.now)
             self.flush()
             due = self._next_time()
         self.now = end
