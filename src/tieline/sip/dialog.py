@@ -134,6 +134,10 @@ class Dialogs:
         rest = [*leg.routes[1:], f"<{leg.target}>"]
         return first.uri_text.partition("?")[0], "".join([f"Route: {route}\r\n" for route in rest])
 
+    def proof(self, leg: Leg, method: str, body: bytes) -> str:
+        """Credentials for a request in a dialog where we have been challenged, to spare a round trip."""
+        return "" if leg.session is None else leg.session.lines(method, self.route_lines(leg)[0], body)
+
     def request(
         self, leg: Leg, method: str, cseq: int, via: str, extra: str = "", body: bytes = b""
     ) -> bytes:
@@ -152,9 +156,8 @@ class Dialogs:
         flow = self.next_hop(leg)
         branch = self.new_branch()
         leg.local_cseq += 1
-        data = self.request(
-            leg, method, leg.local_cseq, self.via_line(flow, branch, leg.options), extra, body
-        )
+        via = self.via_line(flow, branch, leg.options)
+        data = self.request(leg, method, leg.local_cseq, via, extra + self.proof(leg, method, body), body)
         transaction = Transaction(
             NON_INVITE_CLIENT, State.TRYING, (branch, method), flow, self._transactions.clients
         )

@@ -13,15 +13,15 @@ RESERVED = frozenset(
     {
         "via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route",
         "content-length", "content-type", "content-encoding", "allow", "supported", "require",
-        "user-agent", "server",
+        "user-agent", "server", "authorization", "proxy-authorization",
     }
 )  # fmt: skip
 """Names, in lower case, that the stack writes itself: a second value would contradict the dialog."""
 
 PROTOCOL = RESERVED | frozenset(
     {
-        "authorization", "content-disposition", "event", "expires", "min-se", "proxy-authenticate",
-        "proxy-authorization", "proxy-require", "rack", "refer-sub", "refer-to", "referred-by", "replaces", "rseq",
+        "content-disposition", "event", "expires", "min-se", "proxy-authenticate", "proxy-require",
+        "rack", "refer-sub", "refer-to", "referred-by", "replaces", "rseq",
         "session-expires", "subscription-state", "www-authenticate",
     }
 )  # fmt: skip

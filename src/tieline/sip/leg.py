@@ -9,6 +9,7 @@ from tieline.sip.events import Flow
 from tieline.sip.tables import LegState
 
 if TYPE_CHECKING:
+    from tieline.sip.digest_client import DigestSession
     from tieline.sip.timers import Timer
     from tieline.sip.transaction import Transaction
 
@@ -55,7 +56,8 @@ class Leg:
     `local` and `remote` are the header values with their tags; `target` is the remote target URI; `routes` is the
     route set in the order of use. `invite` is the INVITE transaction that has no final response yet, either way;
     `reinviting` is set while it is one of ours. `referring` is set while a REFER of ours is unanswered; `refer_cseq`
-    is the CSeq of the last one.
+    is the CSeq of the last one. `session` holds the digest challenges met so far, `proof` the credentials of the last
+    INVITE, which its ACK repeats (section 13.2.2.4).
     """
 
     __slots__ = (
@@ -75,6 +77,7 @@ class Leg:
         "offered",
         "options",
         "pending_target",
+        "proof",
         "quiet",
         "refer_cseq",
         "referring",
@@ -83,6 +86,7 @@ class Leg:
         "remote_cseq",
         "remote_tag",
         "routes",
+        "session",
         "state",
         "target",
         "trace",
@@ -105,6 +109,8 @@ class Leg:
         self.pending_target = ""
         self.routes: tuple[str, ...] = ()
         self.contact = ""
+        self.session: DigestSession | None = None
+        self.proof = ""
         self.invite: Transaction | None = None
         self.invite_cseq = 0
         self.reinviting = False

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from tieline.sip.config import Admission, Admit, IdSource, PeerOptionsOf, SipConfig
 from tieline.sip.core import Core, Counters
 from tieline.sip.dialog import Dialogs
+from tieline.sip.digest_client import DigestClient
 from tieline.sip.errors import MessageMalformed, UnknownLeg, WrongArgument, WrongState
 from tieline.sip.events import Flow, Outgoing, SipEvent
 from tieline.sip.extensions import ALLOW_LINE, supported_line
 from tieline.sip.grammar import parse_address, parse_uri
 from tieline.sip.header_rules import check_value, header_lines
 from tieline.sip.leg import Leg, LegInfo, TraceEntry
-from tieline.sip.message import Request, parse_message
+from tieline.sip.message import Request, Response, parse_message
 from tieline.sip.refer import Refers, refer_lines
 from tieline.sip.replies import build_reply
 from tieline.sip.strangers import Strangers
@@ -49,10 +50,12 @@ class SipStack:
         self._uas = Uas(core, self._transactions, self._dialogs)
         self._uac = Uac(core, self._transactions, self._dialogs)
         self._refers = Refers(core, self._uas, self._uac)
+        self._digest = DigestClient(core, self._transactions, self._dialogs)
         self._strangers = Strangers(core)
 
-    def _tell(self, transaction: Transaction, status: int, response: object, now: float) -> None:
-        self._uac.tell(transaction, status, response, now)  # type: ignore[arg-type]
+    def _tell(self, transaction: Transaction, status: int, response: Response | None, now: float) -> None:
+        if response is None or not self._digest.retry(transaction, response, now):
+            self._uac.tell(transaction, status, response, now)
 
     # ------------------------------------------------------------------------------------------ bytes and time
 

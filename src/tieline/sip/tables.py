@@ -193,6 +193,7 @@ class LegInput(StrEnum):
     PROVISIONAL = "1xx received"
     SUCCESS = "2xx received"
     FAILURE = "3xx-6xx received"
+    CHALLENGED = "challenge answered"
     CANCEL = "cancel"
     ACK = "ack"
     REINVITE = "reinvite"
@@ -256,12 +257,14 @@ LEG: LegTable = {
     },
     _L.CALLING: {
         _N.PROVISIONAL: _L.PROCEEDING,
+        _N.CHALLENGED: _L.CALLING,
         _N.SUCCESS: _L.UNACKED,
         _N.FAILURE: _L.OVER,
         _N.CANCEL: _L.CANCEL_WAITING,
     },
     _L.PROCEEDING: {
         _N.PROVISIONAL: _L.PROCEEDING,
+        _N.CHALLENGED: _L.CALLING,
         _N.SUCCESS: _L.UNACKED,
         _N.FAILURE: _L.OVER,
         _N.CANCEL: _L.CANCELLING,

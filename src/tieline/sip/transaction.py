@@ -14,6 +14,7 @@ from tieline.sip.tables import Do, Input, State, Table
 
 if TYPE_CHECKING:
     from tieline.sip.core import Core
+    from tieline.sip.digest_client import DigestSession
     from tieline.sip.leg import Leg
     from tieline.sip.message import Request, Response
 
@@ -35,11 +36,15 @@ class InviteParts(NamedTuple):
 
 
 class Transaction:
-    """`key` names it in `home`; `last` is the message to repeat; `purpose` and `leg` are its owner's."""
+    """`key` names it in `home`; `last` is the message to repeat; `purpose` and `leg` are its owner's.
+
+    `session` is the digest session of a request outside dialogs, `answered` counts the challenges that earlier
+    attempts at the same request have answered, by header and realm.
+    """
 
     __slots__ = (
-        "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts", "purpose", "record_routes",
-        "reliable", "reply_port", "state", "table", "tag", "to", "token",
+        "answered", "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts", "purpose",
+        "record_routes", "reliable", "reply_port", "session", "state", "table", "tag", "to", "token",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +68,8 @@ class Transaction:
         self.reply_port = 0
         self.record_routes = ""
         self.merge_key: Key | None = None
+        self.session: DigestSession | None = None
+        self.answered: dict[tuple[str, str], int] = {}
         home[key] = self
 
 

@@ -81,7 +81,8 @@ class Uac:
         leg.local_cseq += 1
         leg.reinviting = True
         uri, routes = self._dialogs.route_lines(leg)
-        self._send_invite(leg, uri, routes, sdp, "", now, self._dialogs.next_hop(leg))
+        leg.proof = self._dialogs.proof(leg, "INVITE", sdp)
+        self._send_invite(leg, uri, routes, sdp, leg.proof, now, self._dialogs.next_hop(leg))
 
     def _send_invite(
         self, leg: Leg, uri: str, routes: str, sdp: bytes, lines: str, now: float, flow: Flow
@@ -275,7 +276,7 @@ class Uac:
         flow = self._dialogs.next_hop(leg)
         via = self._dialogs.via_line(flow, self._dialogs.new_branch(), leg.options)
         kind = "Content-Type: application/sdp\r\n" if sdp else ""
-        leg.ack = self._dialogs.request(leg, "ACK", leg.invite_cseq, via, kind, sdp)
+        leg.ack = self._dialogs.request(leg, "ACK", leg.invite_cseq, via, leg.proof + kind, sdp)
         self._core.send(leg.ack, flow, leg, now)
 
     def _refuse_fork(self, leg: Leg, response: Response, now: float) -> None:
@@ -287,6 +288,9 @@ class Uac:
             return
         fork = leg.forks[tag] = Leg(self._core.next_id(), LegState.ENDING, leg.flow, leg.call_id, "")
         fork.contact = leg.contact
+        fork.options = leg.options
+        fork.session = leg.session
+        fork.proof = leg.proof
         fork.local = leg.local
         fork.target = leg.target
         fork.trace = leg.trace
