@@ -21,6 +21,7 @@ from tieline.sip.leg import Leg, LegInfo, TraceEntry
 from tieline.sip.message import Request, Response, parse_message
 from tieline.sip.refer import Refers, refer_lines
 from tieline.sip.replies import build_reply
+from tieline.sip.resume import DialogRecord, record_dialog, resume_dialog
 from tieline.sip.strangers import Strangers
 from tieline.sip.tables import LEG, Input, LegInput, LegState
 from tieline.sip.transaction import Transaction, Transactions
@@ -176,6 +177,17 @@ class SipStack:
         """The messages of a leg so far, oldest first; empty once it is forgotten."""
         leg = self._core.legs.get(leg_id)
         return [] if leg is None or leg.trace is None else list(leg.trace)
+
+    def dialog(self, leg_id: int) -> DialogRecord | None:
+        """What a later process needs to end this leg's call; None before there is a dialog. Raises `UnknownLeg`."""
+        leg = self._core.legs.get(leg_id)
+        if leg is None:
+            raise UnknownLeg(leg_id)
+        return record_dialog(leg)
+
+    def resume(self, dialog: DialogRecord) -> int:
+        """A leg for a call that an earlier process had up, so that it can be ended. Raises `WrongArgument`."""
+        return resume_dialog(self._core, dialog).id
 
     def forget(self, leg_id: int) -> None:
         """Let go of a leg that is over; unknown ones are fine. Raises `WrongState` for one that is not over."""

@@ -182,6 +182,14 @@ class ConversationStore(Protocol):
         """The outcome by conversation id or shared id (the newest call with it; shared id wins)."""
         ...
 
+    async def keep_dialogs(self, conversation_id: str, dialogs: Sequence[str]) -> None:
+        """Keep the SIP dialogs of a call that is up, as texts, in place of those kept before. Raises `NotFound`."""
+        ...
+
+    async def dialogs_up(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """The dialogs of the conversations that were not closed, by conversation; at a start, those to be ended."""
+        ...
+
     async def calls_up(self) -> Sequence[str]:
         """Ids of the conversations that were not closed; at a start, those that the last process left behind."""
         ...

@@ -43,6 +43,7 @@ class _Call:
         self.closed: ConversationClosed | None = None
         self.receipts: dict[int, Receipt] = {}
         self.call_ids: dict[str, None] = {}
+        self.dialogs: tuple[str, ...] = ()
 
     def read(self, *, whole: bool) -> Conversation:
         """The conversation; without turns, receipts and ladder unless `whole`."""
@@ -83,6 +84,18 @@ class MemoryConversations:
         """The call was answered. Raises `NotFound`."""
         call = self._call(conversation_id)
         call.answered_at = call.answered_at or now
+
+    async def keep_dialogs(self, conversation_id: str, dialogs: Sequence[str]) -> None:
+        """Keep the dialogs of a call that is up. Raises `NotFound`."""
+        self._call(conversation_id).dialogs = tuple(dialogs)
+
+    async def dialogs_up(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """The dialogs of the conversations that were not closed."""
+        return [
+            (call.opened.id, call.dialogs)
+            for call in self._calls.values()
+            if call.closed is None and call.dialogs
+        ]
 
     async def save_turn(self, conversation_id: str, turn: Turn) -> None:
         """Keep one turn; a turn of the same index is replaced. Raises `NotFound`."""

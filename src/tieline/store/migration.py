@@ -11,7 +11,7 @@ from tieline.errors import ConfigurationError, SchemaTooNew
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """The schema's versions, oldest first; the last is this release's."""
 
 

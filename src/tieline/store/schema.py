@@ -151,6 +151,7 @@ conversations = Table(
     Column("answered_at", Integer),
     Column("closed", Text),
     Column("ladder", LargeBinary),
+    Column("dialogs", Text),
 )
 Index("conversations_by_start", conversations.c.started_at)
 Index("conversations_by_project", conversations.c.project, conversations.c.started_at)

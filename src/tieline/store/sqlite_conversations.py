@@ -59,12 +59,17 @@ _WITHDRAW = "DELETE FROM outcomes WHERE conversation_id = ?"
 _GO_ON = "UPDATE conversations SET state = iif(state = 'handing_off', 'talking', state) WHERE id = ? AND closed IS NULL"
 _RECEIPT = "INSERT OR REPLACE INTO receipts (conversation_id, position, document) VALUES (?, ?, ?)"
 _LEG = "INSERT OR IGNORE INTO further_legs (conversation_id, sip_call_id) VALUES (?, ?)"
-_CLOSE = "UPDATE conversations SET state = 'ended', closed = ?, ladder = ? WHERE id = ? AND closed IS NULL"
+_CLOSE = """
+UPDATE conversations SET state = 'ended', closed = ?, ladder = ?, dialogs = NULL WHERE id = ? AND closed IS NULL"""
 _EXISTS = "SELECT 1 FROM conversations WHERE id = ?"
 _IS_ANSWERED = "SELECT answered_at FROM conversations WHERE id = ?"
 _OPENED = "SELECT opened FROM conversations WHERE id = ?"
 _HAS_OUTCOME = "SELECT 1 FROM outcomes WHERE conversation_id = ?"
 _UP = "SELECT opened, answered_at FROM conversations WHERE closed IS NULL"
+_KEEP_DIALOGS = "UPDATE conversations SET dialogs = ? WHERE id = ?"
+_UP_DIALOGS = (
+    "SELECT id, dialogs FROM conversations WHERE closed IS NULL AND dialogs IS NOT NULL ORDER BY started_at"
+)
 _UP_IDS = "SELECT id FROM conversations WHERE closed IS NULL ORDER BY started_at"
 _WHOLE = """
 SELECT c.opened, c.state, o.document, c.closed, c.ladder FROM conversations c
@@ -137,6 +142,23 @@ class SqliteConversations:
                 raise _unknown(conversation_id)
 
         await self._writer.submit(job)
+
+    async def keep_dialogs(self, conversation_id: str, dialogs: Sequence[str]) -> None:
+        """Keep the dialogs of a call that is up. Raises `NotFound`."""
+        document = encode(list(dialogs)) if dialogs else None
+
+        def job(connection: sqlite3.Connection) -> None:
+            if not connection.execute(_KEEP_DIALOGS, (document, conversation_id)).rowcount:
+                raise _unknown(conversation_id)
+
+        await self._writer.submit(job)
+
+    async def dialogs_up(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """The dialogs of the conversations that were not closed."""
+        rows = await self._reader.read(lambda connection: connection.execute(_UP_DIALOGS).fetchall())
+        return [
+            (conversation_id, msgspec.json.decode(found, type=list[str])) for conversation_id, found in rows
+        ]
 
     async def save_turn(self, conversation_id: str, turn: Turn) -> None:
         """Keep one turn; a turn of the same index is replaced. Raises `NotFound`."""

@@ -165,9 +165,22 @@ class ConversationContract:
         assert found is not None
         assert found.turns == (longer,)
 
+    async def test_the_dialogs_of_a_call_are_kept_while_it_is_up(self, store: Store) -> None:
+        for name in ("conversation-c1", "conversation-c2", "conversation-c3"):
+            await store.open_conversation(opened(name))
+        await store.keep_dialogs("conversation-c1", ["caller"])
+        await store.keep_dialogs("conversation-c1", ["caller", "callee"])
+        await store.keep_dialogs("conversation-c2", ["alone"])
+        found = {name: list(dialogs) for name, dialogs in await store.dialogs_up()}
+        assert found == {"conversation-c1": ["caller", "callee"], "conversation-c2": ["alone"]}
+        await store.keep_dialogs("conversation-c2", [])
+        await store.close_conversation(closed())
+        assert list(await store.dialogs_up()) == []
+
     async def test_writes_to_an_unknown_conversation_are_not_found(self, store: Store) -> None:
         for write in (
             store.mark_answered("none", T0),
+            store.keep_dialogs("none", ["x"]),
             store.save_turn("none", turn(0)),
             store.save_outcome(outcome("none")),
             store.close_conversation(closed("none")),
