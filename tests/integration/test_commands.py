@@ -83,18 +83,6 @@ async def test_a_resource_file_with_mistakes_changes_nothing(served: Served) -> 
     assert await served.command("export") == before
 
 
-@pytest.mark.parametrize("method", ["refer", "invite"])
-async def test_methods_that_do_not_exist_yet(served: Served, method: str) -> None:
-    broken = served.folder / "later.yaml"
-    handoffs = f"handoffs: [{{name: x, sip_config: {{method: {method}, phone_number: '+15550123'}}}}]"
-    broken.write_text(
-        f"accounts: [{{slug: northwind}}]\nprojects: [{{slug: later, account: northwind, {handoffs}}}]\n"
-    )
-    done = served.process.command("apply", "-f", str(broken))
-    assert done.returncode == 3
-    assert "not available in this release" in done.stderr
-
-
 async def test_keys_are_made_and_revoked(served: Served) -> None:
     made = await served.command_json("keys", "create", "extra", "--scope", "dni:reserve", "--project", "desk")
     assert made["name"] == "extra"

@@ -18,10 +18,9 @@ from tieline.agent.unsupported import (
     CONVERSATION_ATTRIBUTES,
     CONVERSATION_METHODS,
     UTILITIES,
-    NotInThisRelease,
     add_unsupported,
 )
-from tieline.model.handoff import SUPPORTED_METHODS, Destination, HandoffMethod
+from tieline.model.handoff import Destination, HandoffMethod
 
 if TYPE_CHECKING:
     from tieline.agent.code import ProjectCode
@@ -240,6 +239,7 @@ class Conversation:
         self.caller_number = snapshot.caller_number
         self.callee_number = snapshot.callee_number
         self.language = snapshot.language
+        self.handoff_result = snapshot.handoff_result
         self.user_input = user_input
         self.log = ConversationLogger(journal)
         self.utils = Utilities(code.secrets)
@@ -309,8 +309,6 @@ class Conversation:
         Raises `MissingHandoff` for a name the project does not have.
         """
         target = find_destination(self._code.spec.destinations, destination)
-        if target.sip_config.method not in SUPPORTED_METHODS:
-            raise NotInThisRelease(f"handoff by {target.sip_config.method.value}", "only bye exists so far")
         for label, text in (("reason", reason), ("utterance", utterance), ("route", route)):
             if text is not None:
                 require_text(text, f"the {label} of conv.call_handoff")

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from tieline.agent.destination_fields import FieldReader
 from tieline.agent.spec import Finding, Level, ProjectSpec
 from tieline.agent.yaml_file import YamlFile, find_line
-from tieline.model.handoff import SUPPORTED_METHODS, Destination, HandoffMethod, SipConfig, SipHeader
+from tieline.model.handoff import Destination, SipHeader
 
-FIELDS = frozenset({"name", "description", "is_default", "sip_config", "sip_headers"})
-CONFIG_FIELDS = frozenset({"method", "phone_number", "outbound_endpoint", "outbound_encryption"})
+FIELDS = frozenset({"name", "description", "is_default", "sip_config", "sip_headers", "fallback", "between"})
 FORBIDDEN = ("\r", "\n", "\0")
 
 
@@ -78,10 +78,21 @@ class DestinationReader:
                 self._say(f"{destination.name!r} is a second default; exactly one is possible.", line)
                 destination = msgspec.structs.replace(destination, is_default=False)
             found.append(destination)
+        self._check_ladders(found, file.line("handoffs"))
         if found and not any(item.is_default for item in found):
             message = f"no destination is the default; the first one, {found[0].name!r}, is taken."
             self._say(message, None, Level.WARNING)
         return with_default(tuple(found))
+
+    def _check_ladders(self, found: list[Destination], line: int | None) -> None:
+        """A ladder may name destinations that only the server has; a wrong name looks the same from here."""
+        known = {item.name for item in found}
+        for item in found:
+            for rung in item.fallback or ():
+                name = rung.destination
+                if name is not None and name not in known and name.lower() != "default":
+                    message = f"{item.name}: fallback names {name!r}, which is not in this file."
+                    self._say(message, line, Level.WARNING)
 
     def _say(self, message: str, line: int | None, level: Level = Level.ERROR) -> None:
         self._findings.append(Finding(file=self._file, line=line, level=level, message=message))
@@ -102,9 +113,11 @@ class DestinationReader:
         default = entry.get("is_default", False)
         if not isinstance(default, bool):
             self._say(f"{name}: is_default must be true or false.", find_line(entry, "is_default"))
-        config = self._read_config(name, entry.get("sip_config"), find_line(entry, "sip_config") or line)
+        fields = FieldReader(name, self._say)
+        config = fields.config(entry.get("sip_config"), find_line(entry, "sip_config") or line)
         if config is None:
             return None
+        between = entry.get("between")
         return Destination(
             name=name,
             description=str(entry.get("description") or ""),
@@ -113,36 +126,9 @@ class DestinationReader:
             sip_headers=self._read_headers(
                 name, entry.get("sip_headers"), find_line(entry, "sip_headers") or line
             ),
+            fallback=fields.fallback(entry.get("fallback"), find_line(entry, "fallback") or line),
+            between=None if between is None else fields.text(between, "between", find_line(entry, "between")),
         )
-
-    def _read_config(self, name: str, config: Any, line: int | None) -> SipConfig | None:
-        if not isinstance(config, dict):
-            self._say(f"{name}: sip_config must be a mapping with a method.", line)
-            return None
-        for key in config:
-            if key not in CONFIG_FIELDS:
-                message = f"{name}: sip_config.{key} is not known and not used."
-                self._say(message, find_line(config, key), Level.UNSUPPORTED)
-        raw = config.get("method") or HandoffMethod.REFER.value
-        try:
-            method = HandoffMethod(str(raw).lower())
-        except ValueError:
-            self._say(
-                f"{name}: method must be refer, invite or bye, not {raw!r}.", find_line(config, "method")
-            )
-            return None
-        if method not in SUPPORTED_METHODS:
-            supported = " and ".join(sorted(SUPPORTED_METHODS))
-            self._say(
-                f"{name}: handoff by {method} is not in this release; {supported} is.",
-                find_line(config, "method") or line,
-            )
-        values = {key: config.get(key) for key in CONFIG_FIELDS - {"method"}}
-        if method is HandoffMethod.BYE and values["phone_number"] is not None:
-            message = f"{name}: phone_number has no effect with bye: the peer routes the call."
-            self._say(message, find_line(config, "phone_number"), Level.WARNING)
-        texts: dict[str, Any] = {key: None if value is None else str(value) for key, value in values.items()}
-        return SipConfig(method=method, **texts)
 
     def _read_headers(self, name: str, headers: Any, line: int | None) -> tuple[SipHeader, ...]:
         if headers is None:

@@ -19,6 +19,8 @@ SIGNATURES = {
     "start_function": ("conv",),
     "end_function": ("conv",),
     "turn_function": ("conv", "user_input"),
+    "handoff_failed_function": ("conv",),
+    "bridge_ended_function": ("conv",),
 }
 """Functions that we call ourselves, with the arguments they are given."""
 STEP_SIGNATURE = ("conv", "flow")

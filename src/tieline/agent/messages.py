@@ -51,12 +51,19 @@ class RunKind(StrEnum):
 
     START = "start"
     TURN = "turn"
+    HANDOFF_FAILED = "handoff_failed"
+    BRIDGE_ENDED = "bridge_ended"
     END = "end"
+
+
+CLOSING = frozenset({RunKind.BRIDGE_ENDED, RunKind.END})
+"""Runs that nobody hears any more: what they say or ask for is ignored."""
 
 
 class Run(Message):
     """Run one turn: the named entry, then whatever function steps its transitions lead to.
 
+    A project that has no `handoff_failed_function` gets an ordinary turn without input in its place.
     `user_input` is the text or digits of the turn; `input_is_pii` keeps it out of the history and of every log.
     Each function gets `limit_s` seconds of its own.
     """

@@ -13,12 +13,12 @@ from tieline.agent.control import Exited
 from tieline.agent.destinations import merge_spec
 from tieline.agent.folder import load_folder
 from tieline.agent.host_process import HostProcess
-from tieline.agent.messages import FailureKind, Run, RunKind, TurnResult
+from tieline.agent.messages import CLOSING, FailureKind, Run, RunKind, TurnResult
 from tieline.agent.runner_link import RunnerLink
 from tieline.agent.secret_file import SECRETS_FILE, read_secret_file
 from tieline.agent.settings import AgentSettings
 from tieline.agent.spec import Finding, Level, LoadReport, ProjectSpec
-from tieline.agent.turn import fail_run
+from tieline.agent.turn import ENTRY_NAMES, fail_run
 from tieline.model.handoff import Destination
 
 MAX_ATTEMPTS = 5
@@ -124,7 +124,7 @@ class AgentPool:
 
     async def run(self, run: Run) -> TurnResult:
         """Run one turn in a runner of its own. Never raises for what the project does."""
-        if run.kind is RunKind.END and "end_function" not in self._spec.functions:
+        if run.kind in CLOSING and ENTRY_NAMES[run.kind] not in self._spec.functions:
             return TurnResult(run_id=run.run_id, conversation=run.conversation)
         if run.kind is RunKind.START:
             limit_s = min(run.limit_s, self._settings.start_limit_s)

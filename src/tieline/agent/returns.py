@@ -9,7 +9,7 @@ import msgspec
 
 from tieline.agent.conversation import METHOD_KEYS, MissingHandoff, find_destination, to_header_values
 from tieline.agent.messages import DtmfListen, Listen
-from tieline.model.handoff import SUPPORTED_METHODS, Destination, HandoffMethod
+from tieline.model.handoff import Destination, HandoffMethod
 
 CHANNELS = ("SPEECH", "DTMF", "SPEECH_AND_DTMF")
 """What `listen.channel` may be."""
@@ -142,13 +142,9 @@ def _read_handoff(
 
 def _find_name(name: str, known: tuple[Destination, ...]) -> str:
     try:
-        target = find_destination(known, name)
+        return find_destination(known, name).name
     except MissingHandoff as error:
         raise BadReturn(f"handoff: {error}") from None
-    if target.sip_config.method not in SUPPORTED_METHODS:
-        method = target.sip_config.method.value
-        raise BadReturn(f"handoff: {target.name!r} uses {method}, which is not in this release; bye is.")
-    return target.name
 
 
 METHOD_FIELDS = {
@@ -157,18 +153,27 @@ METHOD_FIELDS = {
     HandoffMethod.BYE: ("sip_headers",),
 }
 """What each method's dict may hold."""
+REQUEST_FIELDS = {
+    "phone_number": "route",
+    "refer_to": "refer_to",
+    "outbound_caller_id": "outbound_caller_id",
+    "outbound_endpoint": "outbound_endpoint",
+}
+"""Members that are text, and the fields of the request that they become."""
 
 
 def _read_method(key: str, item: Any) -> dict[str, Any]:
     method = HandoffMethod(key)
     members = _members(item, f"handoff.{key}", METHOD_FIELDS[method])
-    if method not in SUPPORTED_METHODS:
-        raise BadReturn(f"handoff.{key} is not in this release; handoff.bye is.")
     try:
         headers = to_header_values(members.get("sip_headers") or {}, f"handoff.{key}")
     except TypeError as error:
         raise BadReturn(str(error)) from None
-    return {"method": key, "sip_headers": headers}
+    request: dict[str, Any] = {"method": key, "sip_headers": headers}
+    for member, field in REQUEST_FIELDS.items():
+        if members.get(member) is not None:
+            request[field] = _expect(members[member], str, f"handoff.{key}.{member}")
+    return request
 
 
 def _read_listen(

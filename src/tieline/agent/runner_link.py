@@ -9,11 +9,9 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-import msgspec
-
 from tieline.agent.control import FromRunner, Retiring
 from tieline.agent.messages import FailureKind, Progress, Run, TurnResult
-from tieline.agent.turn import fail_run, name_entry
+from tieline.agent.turn import fail_run, name_entry, restore_context
 from tieline.agent.wire import BadFrame, Inbox, encode
 
 READ_SIZE = 256 * 1024
@@ -172,13 +170,7 @@ class RunnerLink:
                 self._timer.cancel()
             self._timer = self._loop.call_later(run.limit_s + self._grace_s, self._expire)
         else:
-            conversation = message.conversation
-            kept = msgspec.structs.replace(
-                conversation,
-                sip_headers=run.conversation.sip_headers,
-                integration_attributes=run.conversation.integration_attributes,
-            )
-            self._settle(msgspec.structs.replace(message, conversation=kept))
+            self._settle(restore_context(message, run))
 
     def _settle(self, result: TurnResult) -> None:
         future, self._future, self._run = self._future, None, None

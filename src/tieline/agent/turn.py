@@ -19,6 +19,7 @@ from tieline.agent.code import Function, ProjectCode, StepNotFound
 from tieline.agent.conversation import Conversation, Flow, Navigation
 from tieline.agent.journal import Journal, JournalWriter
 from tieline.agent.messages import (
+    CLOSING,
     ConversationSnapshot,
     FailureKind,
     FunctionFailure,
@@ -37,7 +38,13 @@ MAX_TRACEBACK = 8 * 1024
 """Characters of a traceback that are kept: its end, which names the error."""
 MAX_MESSAGE = 1_000
 
-ENTRY_NAMES = {RunKind.START: "start_function", RunKind.TURN: "turn_function", RunKind.END: "end_function"}
+ENTRY_NAMES = {
+    RunKind.START: "start_function",
+    RunKind.TURN: "turn_function",
+    RunKind.HANDOFF_FAILED: "handoff_failed_function",
+    RunKind.BRIDGE_ENDED: "bridge_ended_function",
+    RunKind.END: "end_function",
+}
 
 
 class TimeLimitExceeded(BaseException):
@@ -70,17 +77,19 @@ def run_turn(
     """Run one turn of a conversation in this process. Never raises what a customer's function raises.
 
     `on_function` is told the name of every function after the first, just before it starts. The result's conversation
-    leaves out `sip_headers` and `integration_attributes`: they cannot change, see `restore_context`.
+    leaves out the call's headers, attributes, context and handoff result: they cannot change, see `restore_context`.
     """
     return Turn(run, code, limiter, on_function).execute()
 
 
 def restore_context(result: TurnResult, run: Run) -> TurnResult:
-    """The result with the call's headers and attributes back in place; they never travel out of a runner."""
+    """The result with what a function cannot change of the call back in place; it never travels out of a runner."""
     conversation = msgspec.structs.replace(
         result.conversation,
         sip_headers=run.conversation.sip_headers,
         integration_attributes=run.conversation.integration_attributes,
+        context=run.conversation.context,
+        handoff_result=run.conversation.handoff_result,
     )
     return msgspec.structs.replace(result, conversation=conversation)
 
@@ -152,10 +161,12 @@ class Turn:
         kind = self._run.kind
         if kind is RunKind.START:
             self._run_start()
-        elif kind is RunKind.END:
-            function = self._code.find_entry("end_function")
+        elif kind in CLOSING:
+            function = self._code.find_entry(ENTRY_NAMES[kind])
             if function is not None:
                 self._call(function, (self._conv,))
+        elif kind is RunKind.HANDOFF_FAILED:
+            self._run_handoff_failed()
         else:
             self._run_input()
 
@@ -169,13 +180,25 @@ class Turn:
             self._speak(self._code.spec.greeting)
         self._follow(reply)
 
+    def _run_handoff_failed(self) -> None:
+        """The project's own answer to a failed handoff, else a turn in which the caller said nothing."""
+        function = self._code.find_entry("handoff_failed_function")
+        if function is not None:
+            self._follow(self._read(self._call(function, (self._conv,))))
+            return
+        self._name = ENTRY_NAMES[RunKind.TURN]
+        self._run_turn("")
+
     def _run_input(self) -> None:
-        conv = self._conv
         text = self._run.user_input or ""
         entry: dict[str, Any] = {"role": "user", "text": "" if self._run.input_is_pii else text}
         if self._run.input_is_pii:
             entry["is_pii"] = True
-        conv._history.append(entry)
+        self._conv._history.append(entry)
+        self._run_turn(text)
+
+    def _run_turn(self, text: str) -> None:
+        conv = self._conv
         if conv._current_flow is not None:
             self._follow(self._run_step())
             return
@@ -306,7 +329,7 @@ class Turn:
             self._utterances.append(text.encode("utf-8", "replace").decode())
 
     def _finish(self, state: dict[str, Any]) -> TurnResult:
-        ending = self._run.kind is RunKind.END
+        ending = self._run.kind in CLOSING
         conv = self._conv
         if self._utterances and not ending:
             conv._history.append({"role": "agent", "text": " ".join(self._utterances)})

@@ -20,10 +20,6 @@ class HandoffMethod(StrEnum):
     BYE = "bye"
 
 
-SUPPORTED_METHODS = frozenset({HandoffMethod.BYE})
-"""Methods this release can execute; `tieline apply` and `tieline project check` refuse the others."""
-
-
 class SipHeader(Record):
     """One custom header as configured: `value` may hold `$variables`."""
 

@@ -132,7 +132,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tieline_agent_runs_total", kind=_COUNTER, help="Turns of customers' code, by how they ended.",
         labels={
-            "kind": ("start", "turn", "end"),
+            "kind": ("start", "turn", "handoff_failed", "bridge_ended", "end"),
             "result": (
                 "ok", "raised", "timed_out", "exited", "out_of_memory", "bad_return", "not_loaded", "overloaded",
             ),
@@ -141,7 +141,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tieline_agent_run_seconds", kind=_HISTOGRAM, buckets=FAST_BUCKETS,
         help="Time of one turn of customers' code.",
-        labels={"kind": ("start", "turn", "end")},
+        labels={"kind": ("start", "turn", "handoff_failed", "bridge_ended", "end")},
     ),
     Metric(
         name="tieline_prompts_total", kind=_COUNTER, help="Prompts asked for, by where the audio came from.",

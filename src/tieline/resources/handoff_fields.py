@@ -6,7 +6,6 @@ from typing import Any
 
 from tieline.handoff.headers import name_fault, value_fault
 from tieline.model.handoff import (
-    SUPPORTED_METHODS,
     Destination,
     HandoffApi,
     HandoffMethod,
@@ -35,12 +34,7 @@ ENCRYPTIONS = ("TLS/SRTP", "UDP/RTP")
 """What `outbound_encryption` may say."""
 
 
-def _method(reader: Reader, value: Value, path: str) -> Any:
-    found = choice(HandoffMethod)(reader, value, path)
-    if isinstance(found, HandoffMethod) and found not in SUPPORTED_METHODS:
-        able = ", ".join(sorted(SUPPORTED_METHODS))
-        return reader.fault(value.line, path, f"{found} is not available in this release (available: {able})")
-    return found
+_method = choice(HandoffMethod)
 
 
 def _encryption(reader: Reader, value: Value, path: str) -> Any:
@@ -117,7 +111,7 @@ def handoff_api(reader: Reader, value: Value, path: str) -> Any:
     return HandoffApi(**draft.values)
 
 
-_METHODS = ", ".join(method for method in HandoffMethod if method in SUPPORTED_METHODS)
+_METHODS = ", ".join(HandoffMethod)
 
 HEADER_FIELDS = (
     Field("key", "text", "Header name; custom names should begin with `X-`.", text, required=True),

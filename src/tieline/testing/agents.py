@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tieline.agent.memory import InMemoryAgent
 from tieline.agent.messages import ConversationSnapshot, Run, RunKind, TurnResult
 
@@ -50,6 +52,16 @@ class AgentTalk:
     def hear(self, text: str, *, is_pii: bool = False) -> TurnResult:
         """One turn with the caller's input."""
         return self._run(RunKind.TURN, text, is_pii=is_pii)
+
+    def fail_handoff(self, **result: Any) -> TurnResult:
+        """A handoff has failed; `result` is `conv.handoff_result`."""
+        self.conversation = msgspec.structs.replace(self.conversation, handoff_result=result)
+        return self._run(RunKind.HANDOFF_FAILED)
+
+    def end_bridge(self, **result: Any) -> TurnResult:
+        """Caller and human were joined and have finished."""
+        self.conversation = msgspec.structs.replace(self.conversation, handoff_result=result)
+        return self._run(RunKind.BRIDGE_ENDED)
 
     def end(self) -> TurnResult:
         """The end function."""

@@ -10,7 +10,7 @@ from tieline.agent.destinations import merge_destinations, with_default
 from tieline.agent.folder import load_folder
 from tieline.agent.secret_file import read_secret_file
 from tieline.agent.spec import Finding, Level, LoadReport, to_slug
-from tieline.model.handoff import Destination, HandoffMethod, SipConfig, SipHeader
+from tieline.model.handoff import Destination, HandoffMethod, RingSound, Rung, SipConfig, SipHeader
 from tieline.testing.agents import write_project
 
 TURN = {"functions/turn_function.py": "def turn_function(conv, user_input): pass\n"}
@@ -217,6 +217,13 @@ def test_strangers_are_said_not_to_be_read(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------- handoffs
 
+BY_INVITE = """handoffs:
+- name: a
+  sip_config:
+    method: invite
+    phone_number: "1"
+"""
+
 
 @pytest.mark.parametrize(
     ("text", "line", "message"),
@@ -230,21 +237,6 @@ def test_strangers_are_said_not_to_be_read(tmp_path: Path) -> None:
             "handoffs:\n- name: a\n  sip_config: {method: fax}\n",
             3,
             "method must be refer, invite or bye, not 'fax'",
-        ),
-        (
-            "handoffs:\n- name: a\n  sip_config:\n    method: refer\n",
-            4,
-            "handoff by refer is not in this release; bye is",
-        ),
-        (
-            "handoffs:\n- name: a\n  sip_config:\n    method: invite\n",
-            4,
-            "handoff by invite is not in this release",
-        ),
-        (
-            "handoffs:\n- name: a\n  sip_config: {phone_number: '1'}\n",
-            3,
-            "handoff by refer is not in this release",
         ),
         (
             "handoffs:\n- &a\n  name: a\n  sip_config: {method: bye}\n- name: a\n  sip_config: {method: bye}\n",
@@ -275,6 +267,81 @@ def test_strangers_are_said_not_to_be_read(tmp_path: Path) -> None:
             'handoffs:\n- name: a\n  sip_config: {method: bye}\n  sip_headers: [{key: X-a, value: "b\\r\\nVia: c"}]\n',
             4,
             "holds a line break or NUL",
+        ),
+        (
+            BY_INVITE + "    ring_timeout_s: 0\n",
+            6,
+            "ring_timeout_s must be seconds from 1 to 600, not 0",
+        ),
+        (
+            BY_INVITE + "    ring_timeout_s: true\n",
+            6,
+            "ring_timeout_s must be seconds",
+        ),
+        (
+            BY_INVITE + "    accept_timeout_s: 301\n",
+            6,
+            "accept_timeout_s must be seconds from 1 to 300",
+        ),
+        (
+            BY_INVITE + "    ring_sound: polka\n",
+            6,
+            "ring_sound must be one of tone, early_media, silence, not 'polka'",
+        ),
+        (
+            BY_INVITE + "    accept_key: 12\n",
+            6,
+            "accept_key must be one key",
+        ),
+        (
+            BY_INVITE + "    accept_key: true\n",
+            6,
+            "accept_key must be one key",
+        ),
+        (
+            BY_INVITE + "    outbound_encryption: none\n",
+            6,
+            "outbound_encryption must be TLS/SRTP or UDP/RTP",
+        ),
+        (
+            BY_INVITE + "    whisper: [a]\n",
+            6,
+            "whisper must be text",
+        ),
+        (
+            BY_INVITE + "  fallback: bye\n",
+            6,
+            "fallback must be a list",
+        ),
+        (
+            BY_INVITE + "  fallback: [5]\n",
+            6,
+            "a step of fallback is a method",
+        ),
+        (
+            BY_INVITE + "  fallback: [{}]\n",
+            6,
+            "a step of fallback is a method",
+        ),
+        (
+            BY_INVITE + "  fallback: [{colour: red}]\n",
+            6,
+            "a step of fallback is a method",
+        ),
+        (
+            BY_INVITE + "  fallback: [fax]\n",
+            6,
+            "the method 'fax' is not refer",
+        ),
+        (
+            BY_INVITE + "  fallback:\n  - bye\n  - destination: 5\n",
+            8,
+            "a destination is named by text",
+        ),
+        (
+            BY_INVITE + "  between: {a: b}\n",
+            6,
+            "between must be text",
         ),
     ],
 )
@@ -310,6 +377,56 @@ def test_things_to_know_about_handoffs(tmp_path: Path) -> None:
         SipHeader(key="X-n", value="5"),
         SipHeader(key="X-b", value="true"),
     )
+
+
+def test_a_destination_with_everything(tmp_path: Path) -> None:
+    text = """\
+    handoffs:
+    - name: a
+      is_default: true
+      between: One moment.
+      fallback: [invite, {destination: DEFAULT}, {destination: b, method: Bye}, {destination: gone}]
+      sip_config:
+        method: refer
+        phone_number: 15550100
+        outbound_endpoint: carrier
+        outbound_encryption: UDP/RTP
+        outbound_caller_id: "+15550199"
+        ring_timeout_s: 20
+        ring_sound: tone
+        whisper: A caller for sales.
+        accept_key: 1
+        accept_timeout_s: 5.5
+    - name: b
+      sip_config: {method: refer}
+    """
+    folder = load_folder(write_project(tmp_path, {**TURN, "config/handoffs.yaml": text}))
+    assert folder.report.ok
+    said = say(folder.report)
+    assert "phone_number should be in quotes" in said
+    assert "fallback names 'gone', which is not in this file" in said
+    assert "b: refer has no phone_number, so the code has to give a route" in said
+    first, second = folder.spec.destinations
+    assert first.between == "One moment."
+    assert first.fallback == (
+        Rung(method=HandoffMethod.INVITE),
+        Rung(destination="DEFAULT"),
+        Rung(destination="b", method=HandoffMethod.BYE),
+        Rung(destination="gone"),
+    )
+    assert first.sip_config == SipConfig(
+        method=HandoffMethod.REFER,
+        phone_number="15550100",
+        outbound_endpoint="carrier",
+        outbound_encryption="UDP/RTP",
+        outbound_caller_id="+15550199",
+        ring_timeout_s=20.0,
+        ring_sound=RingSound.TONE,
+        whisper="A caller for sales.",
+        accept_key="1",
+        accept_timeout_s=5.5,
+    )
+    assert second.fallback is None
 
 
 def test_an_empty_handoffs_file_is_no_mistake(tmp_path: Path) -> None:

@@ -81,9 +81,12 @@ def test_plain_keys() -> None:
         ({"handoff": {"reason": 1}}, r"handoff\.reason must be text"),
         ({"handoff": {"type": 1}}, r"handoff\.type must be text"),
         ({"handoff": {"type": "nobody"}}, "no handoff destination 'nobody'. Configured: people, old"),
-        ({"handoff": {"type": "old"}}, "'old' uses refer, which is not in this release"),
-        ({"handoff": {"refer": {"phone_number": "1"}}}, r"handoff\.refer is not in this release"),
-        ({"handoff": {"invite": {"phone_number": "1"}}}, r"handoff\.invite is not in this release"),
+        ({"handoff": {"refer": {"phone_number": 1}}}, r"handoff\.refer\.phone_number must be text, not int"),
+        ({"handoff": {"refer": {"outbound_endpoint": "x"}}}, r"handoff\.refer\.outbound_endpoint is unknown"),
+        (
+            {"handoff": {"invite": {"outbound_endpoint": {}}}},
+            r"handoff\.invite\.outbound_endpoint must be text",
+        ),
         ({"handoff": {"bye": {}, "refer": {}}}, "handoff gives refer and bye"),
         ({"handoff": {"bye": {"phone_number": "1"}}}, r"handoff\.bye\.phone_number is unknown"),
         ({"handoff": {"bye": {"sip_headers": []}}}, None),
@@ -184,6 +187,21 @@ def test_settings_without_effect_are_noted() -> None:
         (
             {"type": "people", "bye": {"sip_headers": {"X-a": "b"}}},
             {"method": "bye", "sip_headers": {"X-a": "b"}, "destination": "people"},
+        ),
+        ({"type": "old"}, {"destination": "old"}),
+        (
+            {"refer": {"phone_number": "1", "refer_to": "sip:a@b"}},
+            {"method": "refer", "route": "1", "refer_to": "sip:a@b", "sip_headers": {}},
+        ),
+        (
+            {"invite": {"phone_number": "1", "outbound_caller_id": "2", "outbound_endpoint": "carrier"}},
+            {
+                "method": "invite",
+                "route": "1",
+                "outbound_caller_id": "2",
+                "outbound_endpoint": "carrier",
+                "sip_headers": {},
+            },
         ),
     ],
 )

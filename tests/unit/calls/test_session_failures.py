@@ -20,7 +20,7 @@ HUMANS = Destination(
     sip_headers=(SipHeader(key="X-Contained", value="false"),),
 )
 SALES = Destination(name="sales", is_default=True, sip_config=SipConfig(method=HandoffMethod.BYE))
-BY_REFER = Destination(name="far", is_default=True, sip_config=SipConfig(phone_number="+15550001111"))
+BY_REFER = Destination(name="far", is_default=True, sip_config=SipConfig())
 WITH_FALLBACK = replace(RESOURCES, projects=(replace(PROJECT, fallback_handoff="humans"),))
 
 
@@ -101,7 +101,7 @@ def test_a_start_function_that_fails_is_answered_first_and_then_falls_back() -> 
     "handoff",
     [
         {"destination": "nowhere"},
-        {"method": "refer", "route": "+1555"},
+        {"method": "refer"},
         {"destination": 5},
         {"method": "smoke signals"},
     ],

@@ -130,8 +130,6 @@ PROJECT = "accounts: [{slug: a}]\nprojects:\n  - slug: p\n    answer_only: true\
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("    handoffs:\n      - {name: x, sip_config: {method: refer}}\n", 6, "refer is not available in this release"),
-        ("    handoffs:\n      - {name: x, sip_config: {method: invite}}\n", 6, "invite is not available"),
         ("    handoffs:\n      - {name: x, sip_config: {method: fax}}\n", 6, "unknown word"),
         ("    handoffs:\n      - {name: x}\n", 6, "is missing"),
         ("    handoffs:\n      - {name: x, sip_config: bye}\n", 6, "must be a mapping"),
