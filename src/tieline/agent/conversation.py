@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tieline.agent.context import CallContext
 from tieline.agent.journal import Journal
 from tieline.agent.messages import ConversationSnapshot, Metric
 from tieline.agent.state import SipHeaders, State, to_json
@@ -236,6 +237,7 @@ class Conversation:
         self.channel_type = snapshot.channel_type
         self.sip_headers = SipHeaders(snapshot.sip_headers)
         self.integration_attributes = snapshot.integration_attributes
+        self.context = CallContext(snapshot.context, snapshot.integration_attributes)
         self.caller_number = snapshot.caller_number
         self.callee_number = snapshot.callee_number
         self.language = snapshot.language

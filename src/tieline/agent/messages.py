@@ -22,7 +22,8 @@ class Message(Record, tag=True):
 class ConversationSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`conv` between two runs. JSON-safe throughout.
 
-    `context` holds `tieline.model.context.ContextValue`s; `handoff_result` says how the last handoff went (keys
+    `context` holds the `tieline.model.context.ContextValue`s of the INVITE; those of the reservation are the
+    attributes. `handoff_result` says how the last handoff went (keys
     `destination, method, state, reason, retry, status, detail`; `duration_s` after a bridge), None before the first.
     """
 

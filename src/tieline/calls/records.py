@@ -11,9 +11,12 @@ from typing import Any
 import msgspec
 
 from tieline.agent.messages import ConversationSnapshot, Run, RunKind, TurnResult
+from tieline.calls.call_context import read_context
+from tieline.calls.peer_text import readable
 from tieline.calls.routing import Route
 from tieline.clock import Clock
 from tieline.handoff.exposure import expose, shared_id_of
+from tieline.integrations.profiles import dialect_of
 from tieline.media.messages import LegClosed
 from tieline.model.call import Termination
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, Turn
@@ -63,18 +66,14 @@ class CallRecord:
         self.hide_digits = False
         self.is_open = False
         self.peer_bye_headers: dict[str, str] = {}
-        self._secret_headers = SECRET_HEADERS | {route.trunk.token_header.casefold()}
+        self._secret_headers = SECRET_HEADERS | {dialect_of(route.trunk).token_header.casefold()}
         self.sip_headers = {
             name: value
             for name, value in joined_headers(request.headers.items()).items()
             if name.casefold() not in self._secret_headers
         }
-        self.shared_id: str | None = self._shared_id_from_header()
-
-    def _shared_id_from_header(self) -> str | None:
-        name = self._route.trunk.shared_id_header
-        value = self._invite.request.headers.get(name) if name else None
-        return readable(value) if value else None
+        self.context = read_context(request, route.trunk, route.caller, self._secret_headers)
+        self.shared_id: str | None = self.context.shared_id
 
     def note_bind(self, bound: BindResult) -> None:
         """What the reserved number brought; `shared_id` among the attributes is the conversation's."""
@@ -96,6 +95,7 @@ class CallRecord:
             integration_attributes=self.bound.attributes if self.bound else {},
             caller_number=self._route.caller,
             callee_number=self._route.callee,
+            context=[msgspec.to_builtins(value) for value in self.context.values],
         )
 
     def opened(self) -> ConversationOpened:
@@ -116,7 +116,8 @@ class CallRecord:
             shared_id=self.shared_id,
             attributes_json=reservation.attributes_json if reservation else "{}",
             sip_headers=self.sip_headers,
-            rules=tuple(msgspec.to_builtins(rule) for rule in self._route.rules),
+            rules=tuple(msgspec.to_builtins(rule) for rule in (*self._route.rules, *self.context.remarks)),
+            context=self.context.values,
             late=self.bound is not None and self.bound.verdict is BindVerdict.LATE,
             started_at=self.started_at,
         )
@@ -213,13 +214,6 @@ def joined_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         text = readable(value)
         joined[shown] = f"{joined[shown]}, {text}" if shown in joined else text
     return joined
-
-
-def readable(text: str) -> str:
-    """A text of a peer's that can be stored: what is not UTF-8 is replaced."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def custom_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tieline.calls.records import readable
+from tieline.calls.peer_text import readable
 from tieline.clock import Clock
 from tieline.model.conversation import RefusedCall
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult

@@ -11,6 +11,7 @@ import hmac
 from dataclasses import dataclass, field
 
 from tieline.calls.directory import Directory
+from tieline.integrations.profiles import dialect_of
 from tieline.model import number as numbers
 from tieline.model.pool import Pool
 from tieline.model.project import Project, SipToken
@@ -80,7 +81,7 @@ def route_call(request: Request, host: str, directory: Directory) -> Route | Ref
     return Route(
         trunk=trunk,
         project=project,
-        caller=numbers.caller(request.headers.get("From") or "", trunk.default_region),
+        caller=_caller(request, trunk, decision),
         callee=candidate if pool else callee,
         pool=pool,
         verified_trunk=pool is not None and trunk.name in pool.trunks,
@@ -113,21 +114,34 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def _caller(request: Request, trunk: Trunk, decision: _Decision) -> str | None:
+    """The caller's number: from a header that the trunk's profile knows to hold the real one, else from From."""
+    profile = dialect_of(trunk).profile
+    for header in profile.caller_number:
+        value = request.headers.get(header)
+        found = numbers.caller(value, trunk.default_region) if value else None
+        if found is not None:
+            decision.note("caller", True, f"{header} gives the caller's number (profile {profile.name})")
+            return found
+    return numbers.caller(request.headers.get("From") or "", trunk.default_region)
+
+
 def _by_token(
     request: Request, trunk: Trunk, directory: Directory, decision: _Decision
 ) -> Project | Refusal | None:
     """The project that the token header names; None when there is no such header."""
-    given = request.headers.get(trunk.token_header)
+    header = dialect_of(trunk).token_header
+    given = request.headers.get(header)
     if given is None:
         if trunk.require_token:
-            decision.note("token", False, f"trunk {trunk.name} requires the header {trunk.token_header}")
+            decision.note("token", False, f"trunk {trunk.name} requires the header {header}")
             return decision.refuse(403, RefusalReason.TOKEN_REQUIRED)
-        decision.note("token", False, f"no {trunk.token_header} header: not routed by token")
+        decision.note("token", False, f"no {header} header: not routed by token")
         return None
     token = _verified(given.strip(), directory)
     project = directory.project(token.project) if token else None
     if token is None or project is None:
-        decision.note("token", False, f"{trunk.token_header} is present but matches no token")
+        decision.note("token", False, f"{header} is present but matches no token")
         return decision.refuse(403, RefusalReason.BAD_TOKEN)
     if trunk.account is not None and project.account != trunk.account:
         decision.note(

@@ -199,6 +199,7 @@ class _CallPage:
         """Print every part that there is something to say about."""
         self._head()
         self._rules()
+        self._context()
         self._turns()
         self._outcome()
         self._ladder()
@@ -242,6 +243,15 @@ class _CallPage:
             self._title("Route")
             for rule in self._call.opened.rules:
                 _show_rule(self._out, rule)
+
+    def _context(self) -> None:
+        values = self._call.opened.whole_context()
+        if values:
+            self._title("Context")
+        for one in values:
+            source = f"{one.origin} {one.name}{f', profile {one.profile}' if one.profile else ''}"
+            value = "(redacted)" if self._redact else show_value(one.value)
+            self._out.print(f"  {one.key}: {value}  [{source}]", markup=False)
 
     def _turns(self) -> None:
         if not self._call.turns:

@@ -101,6 +101,7 @@ def conversation_view(conversation: Conversation) -> dict[str, Any]:
         "attributes": msgspec.Raw(opened.attributes_json.encode()),
         "sip_headers": opened.sip_headers,
         "rules": opened.rules,
+        "context": list(opened.whole_context()),
         "turns": [
             {
                 "at": turn.at,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from tieline.model.context import ContextOrigin
 from tieline.model.conversation import OutcomeStatus
 from tieline.model.pool import CallerPolicy, NumberState
 from tieline.model.reservation import ReservationState
@@ -166,12 +167,25 @@ class ConversationList(BaseModel):
     conversations: list[ConversationSummary] = Field(description="The conversations.")
 
 
+class ContextView(BaseModel):
+    """One value of the call's context, and where it came from."""
+
+    key: str = Field(description="Its name in `conv.context`.")
+    value: Any = Field(description="The value.")
+    origin: ContextOrigin = Field(description="What brought it.")
+    name: str = Field(description="The attribute or header that held it.")
+    profile: str | None = Field(description="The trunk profile that knew how to read it.")
+
+
 class ConversationView(ConversationSummary):
     """One conversation, whole."""
 
     attributes: dict[str, Any] = Field(description="The attributes that came with the call.")
     sip_headers: dict[str, str] = Field(description="The INVITE's headers.")
     rules: list[dict[str, Any]] = Field(description="The routing decision, rule by rule.")
+    context: list[ContextView] = Field(
+        description="What is known of the call from its start, best source first."
+    )
     turns: list[TurnView] = Field(description="What was said and done.")
     handoff: dict[str, Any] | None = Field(description="The handoff that was planned.")
     data: dict[str, Any] | None = Field(description="What Get Handoff answers.")

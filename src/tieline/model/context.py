@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -28,3 +29,11 @@ class ContextValue(Record):
     origin: ContextOrigin
     name: str
     profile: str | None = None
+
+
+def of_reservation(attributes: Mapping[str, Any]) -> tuple[ContextValue, ...]:
+    """The attributes of a reservation as context: each of them a value under its own name."""
+    return tuple(
+        ContextValue(key=key, value=value, origin=ContextOrigin.RESERVATION, name=key)
+        for key, value in attributes.items()
+    )

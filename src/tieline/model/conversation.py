@@ -6,7 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from tieline.model.call import CallState, Termination
+from tieline.model.context import ContextValue, of_reservation
 from tieline.model.receipt import Receipt
 from tieline.model.record import Record
 from tieline.model.trunk import Refusal
@@ -22,7 +25,10 @@ class OutcomeStatus(StrEnum):
 
 
 class ConversationOpened(Record):
-    """Stored when the call is accepted for routing: who calls whom, over what, with which context."""
+    """Stored when the call is accepted for routing: who calls whom, over what, with which context.
+
+    `context` holds what the INVITE brought, best first for each key; the reservation's share is `attributes_json`.
+    """
 
     id: str
     account: str
@@ -41,6 +47,11 @@ class ConversationOpened(Record):
     rules: tuple[dict[str, Any], ...]
     late: bool
     started_at: datetime
+    context: tuple[ContextValue, ...] = ()
+
+    def whole_context(self) -> tuple[ContextValue, ...]:
+        """The context with the reservation's attributes, which come first."""
+        return (*of_reservation(msgspec.json.decode(self.attributes_json)), *self.context)
 
 
 class Turn(Record):

@@ -8,6 +8,9 @@ from tieline.model.handoff import HandoffMethod, Rung
 from tieline.model.record import Record
 from tieline.model.trunk import Encryption, FirstBye, Support, Transport
 
+DEFAULT_TOKEN_HEADER = "X-PolyAi-Auth-Token"
+"""The header that carries a SIP token, where neither trunk nor profile say otherwise."""
+
 
 class UuiEncoding(StrEnum):
     """How User-to-User data is written (RFC 7433 and its predecessors)."""
@@ -26,7 +29,8 @@ class DtmfMethod(StrEnum):
 class ReferDialect(Record):
     """What becomes of a REFER. `uri_headers` says whether headers inside Refer-To arrive, `tel` whether tel: URIs do.
 
-    `uui` is the encoding in which User-to-User is put into Refer-To, None where it is not wanted.
+    `uui` is the encoding in which User-to-User is put into Refer-To, None where it is not wanted; `uui_length` the
+    longest text that is known to arrive in it, in characters.
     """
 
     supported: bool = True
@@ -35,37 +39,42 @@ class ReferDialect(Record):
     tel: bool = True
     referred_by: bool = True
     uui: UuiEncoding | None = None
+    uui_length: int | None = None
     sends_notify: bool = True
 
 
 class HeaderLimits(Record):
-    """What custom headers get through: how many, how long, which characters, which names. None: no limit known."""
+    """What custom headers get through: how many, how long, which characters, which names. None: no limit known.
+
+    `reserved` are beginnings of names that the peer keeps for itself, in lower case.
+    """
 
     count: int | None = None
     value_length: int | None = None
     total_length: int | None = None
     ascii_only: bool = True
     prefix: str | None = "X-"
+    reserved: tuple[str, ...] = ()
 
 
 class ContextSource(Record):
-    """One thing the profile reads out of an INVITE: `key` of the context, from `header`.
-
-    `decode` unpacks User-to-User data; `split` names the parts of a `;` or `|` separated value.
-    """
+    """One thing the profile reads out of an INVITE: `key` of the context, from `header`."""
 
     key: str
     header: str
-    decode_uui: bool = False
 
 
 class Profile(Record):
-    """One dialect. `shared_id`, `caller_number` and `context` name the headers they are filled from, best first."""
+    """One dialect. `shared_id`, `caller_number` and `context` name the headers they are filled from, best first.
+
+    `bye_headers` says whether the headers of our BYE are read; `notes` what else one should know, and what of all
+    this is not confirmed.
+    """
 
     name: str
     title: str
     about: str
-    token_header: str = "X-PolyAi-Auth-Token"
+    token_header: str = DEFAULT_TOKEN_HEADER
     shared_id: tuple[str, ...] = ()
     caller_number: tuple[str, ...] = ()
     context: tuple[ContextSource, ...] = ()
@@ -88,9 +97,14 @@ class Profile(Record):
 
 
 class Dialect(Record):
-    """What holds on one trunk: its profile with the trunk's own settings laid over it."""
+    """What holds on one trunk: its profile with the trunk's own settings laid over it.
+
+    `shared_id` names the headers that are looked at for it, best first.
+    """
 
     profile: Profile
+    token_header: str = DEFAULT_TOKEN_HEADER
+    shared_id: tuple[str, ...] = ()
     refer_domain: str | None
     transport: Transport
     encryption: Encryption

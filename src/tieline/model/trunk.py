@@ -57,7 +57,7 @@ class Trunk(Record):
     name: str
     networks: tuple[str, ...]
     account: str | None = None
-    token_header: str = "X-PolyAi-Auth-Token"
+    token_header: str | None = None
     require_token: bool = False
     number_from: NumberSource = NumberSource.REQUEST_URI
     number_header: str | None = None

@@ -67,6 +67,29 @@ def test_attributes_are_those_of_the_conversation(tmp_path: Path) -> None:
     assert conv.user_input == "1"
 
 
+def test_context_gives_the_best_value_and_lists_every_source(tmp_path: Path) -> None:
+    brought = [
+        {"key": "tier", "value": "silver", "origin": "uui", "name": "User-to-User", "profile": None},
+        {"key": "contact_id", "value": "7", "origin": "profile", "name": "x-inin-cnv", "profile": "genesys"},
+    ]
+    conv = make_conv(tmp_path, integration_attributes={"tier": "gold"}, context=brought)
+    assert dict(conv.context) == {"tier": "gold", "contact_id": "7"}
+    assert (conv.context.get("nothing"), len(conv.context), "tier" in conv.context) == (None, 2, True)
+    listed = [(one.key, one.value, one.origin, one.name, one.profile) for one in conv.context.sources]
+    assert listed == [
+        ("tier", "gold", "reservation", "tier", None),
+        ("tier", "silver", "uui", "User-to-User", None),
+        ("contact_id", "7", "profile", "x-inin-cnv", "genesys"),
+    ]
+    source = conv.context.source("contact_id")
+    assert source is not None
+    assert source.profile == "genesys"
+    assert conv.context.source("nothing") is None
+    assert repr(conv.context) == "CallContext({'tier': 'gold', 'contact_id': '7'})"
+    with pytest.raises(TypeError):
+        conv.context["tier"] = "tin"  # type: ignore[index]
+
+
 def test_history_entries_know_who_spoke() -> None:
     entry = UserInput("hello")
     assert (entry.role, entry.text, entry.to_string()) == ("user", "hello", "user: hello")
