@@ -36,6 +36,7 @@ from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_legs import SipLegs
 from tieline.observe.feed import CounterFeed
 from tieline.observe.logging import get_logger
+from tieline.observe.loop_lag import watch_lag
 from tieline.observe.metrics import Metrics
 from tieline.sip.config import Admission as Peer
 from tieline.sip.events import Flow, SipEvent, Transport
@@ -83,7 +84,8 @@ class Server:
         seal = seal_of(path, settings.store.key_file)
         self.store = SqliteStore(path, before_commit=before_commit, seal=seal)
         self.outcomes = Outcomes(self.store)
-        self.admission = Admission(settings.server.max_calls)
+        limits = settings.server
+        self.admission = Admission(limits.max_calls, limits.max_cps or None, limits.max_lag_ms / 1000 or None)
         self.media = MediaLink(media_settings(settings))
         self.voice = OfflineVoice(language=settings.voice.language, variant=settings.voice.name)
         self.prompts = Prompts(
@@ -181,7 +183,8 @@ class Server:
         self._web = _WebServer(create_app(self.http))
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
         self._closers.append(self._stop_web)
-        self._chores = [asyncio.create_task(self._watch()), asyncio.create_task(self._prune())]
+        chores = (self._watch(), self._prune(), watch_lag(self.admission.note_lag))
+        self._chores = [asyncio.create_task(chore) for chore in chores]
         self._closers.append(self._stop_chores)
         while not self._web.started:
             if self._web_task.done():
@@ -301,6 +304,7 @@ class Server:
 
     def _refresh_gauges(self) -> None:
         self.metrics.set("tieline_calls_active", self.admission.calls)
+        self.metrics.set("tieline_event_loop_lag_seconds", self.admission.lag_s)
         self.metrics.set("tieline_agents_down", len(self.agents.faults))
         self.metrics.set("tieline_draining", float(self.admission.draining))
         self.metrics.set("tieline_clock_offset_seconds", self.clock.wall_offset_s())

@@ -1,4 +1,8 @@
-"""Who may still come in: the server's and each trunk's limits on concurrent calls and calls per second."""
+"""Who may still come in: limits on calls, on calls per second, and on how late the server may run.
+
+Whoever is refused gets 503 with Retry-After before anything else is done for the call, so that the calls that are up
+do not notice.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,30 @@ from tieline.model.trunk import Refusal, RefusalReason, RuleResult, Trunk
 BUSY_RETRY_AFTER_S = 5
 """What a refused peer is told to wait when a limit on concurrent calls was met."""
 
+LAG_RETRY_AFTER_S = 2
+"""What a refused peer is told to wait when the server is behind its work."""
+
+LAG_DECAY = 0.7
+"""What is left of a delay at the next measurement that shows none: a moment of calm is no recovery."""
+
 
 class Admission:
     """Counts calls and paces arrivals. Time is monotonic seconds, passed in.
 
     Rates use the generic cell rate algorithm with a burst of one second's worth: a trunk with `max_cps` of 10 may
-    send ten INVITEs at once and then one every 100 ms.
+    send ten INVITEs at once and then one every 100 ms. `max_cps` is the whole server's. With `max_lag_s`, nobody
+    is let in while the event loop runs later than that; `note_lag` is told how late it runs.
     """
 
-    def __init__(self, max_calls: int) -> None:
+    def __init__(self, max_calls: int, max_cps: float | None = None, max_lag_s: float | None = None) -> None:
         self.max_calls = max_calls
+        self.max_cps = max_cps
+        self.max_lag_s = max_lag_s
         self.draining = False
+        self.lag_s = 0.0
         self._calls = 0
         self._by_trunk: Counter[str] = Counter()
-        self._arrival_due: dict[str, float] = {}
+        self._arrival_due: dict[str | None, float] = {}
 
     @property
     def calls(self) -> int:
@@ -34,20 +48,35 @@ class Admission:
         """Calls up now on one trunk."""
         return self._by_trunk[trunk]
 
+    def note_lag(self, lag_s: float) -> None:
+        """How late the event loop ran just now; a delay fades over the measurements that follow."""
+        self.lag_s = max(lag_s, self.lag_s * LAG_DECAY)
+
     def admit(self, trunk: Trunk, now: float) -> Refusal | None:
         """Count a call in, or say why not."""
         if self.draining:
             return _refusal(RefusalReason.DRAINING, "the server is draining and takes no new calls", 10)
+        if self.max_lag_s is not None and self.lag_s > self.max_lag_s:
+            detail = (
+                f"the server runs {self.lag_s * 1000:.0f} ms late, more than {self.max_lag_s * 1000:.0f} ms"
+            )
+            return _refusal(RefusalReason.OVERLOADED, detail, LAG_RETRY_AFTER_S)
         if self._calls >= self.max_calls:
             detail = f"the server's limit of {self.max_calls} calls is reached"
             return _refusal(RefusalReason.SERVER_FULL, detail, BUSY_RETRY_AFTER_S)
         if trunk.max_calls is not None and self._by_trunk[trunk.name] >= trunk.max_calls:
             detail = f"trunk {trunk.name} has its limit of {trunk.max_calls} calls up"
             return _refusal(RefusalReason.TRUNK_CALL_LIMIT, detail, BUSY_RETRY_AFTER_S)
-        wait_s = self._pace(trunk, now)
+        wait_s = self._wait_s(trunk.name, trunk.max_cps, now)
         if wait_s > 0:
             detail = f"trunk {trunk.name} sends more than {trunk.max_cps:g} calls/s"
             return _refusal(RefusalReason.TRUNK_RATE_LIMIT, detail, max(1, math.ceil(wait_s)))
+        wait_s = self._wait_s(None, self.max_cps, now)
+        if wait_s > 0:
+            detail = f"more than {self.max_cps:g} calls/s arrive at the server"
+            return _refusal(RefusalReason.SERVER_RATE_LIMIT, detail, max(1, math.ceil(wait_s)))
+        self._take_turn(trunk.name, trunk.max_cps, now)
+        self._take_turn(None, self.max_cps, now)
         self._calls += 1
         self._by_trunk[trunk.name] += 1
         return None
@@ -59,17 +88,19 @@ class Admission:
         if not self._by_trunk[trunk]:
             del self._by_trunk[trunk]
 
-    def _pace(self, trunk: Trunk, now: float) -> float:
-        """Seconds until the trunk may send its next call; 0 takes the arrival into account."""
-        if not trunk.max_cps:
+    def _wait_s(self, payer: str | None, rate: float | None, now: float) -> float:
+        """Seconds until the next call of a trunk, or (None) of anybody, may come; 0 when it may come now."""
+        if not rate:
             return 0.0
-        interval = 1 / trunk.max_cps
-        due = max(self._arrival_due.get(trunk.name, now), now)
+        interval = 1 / rate
+        due = max(self._arrival_due.get(payer, now), now)
         burst = max(1.0, interval)
-        if due + interval - now > burst + 1e-9:
-            return due + interval - now - burst
-        self._arrival_due[trunk.name] = due + interval
-        return 0.0
+        wait_s = due + interval - now - burst
+        return wait_s if wait_s > 1e-9 else 0.0
+
+    def _take_turn(self, payer: str | None, rate: float | None, now: float) -> None:
+        if rate:
+            self._arrival_due[payer] = max(self._arrival_due.get(payer, now), now) + 1 / rate
 
 
 def _refusal(reason: RefusalReason, detail: str, retry_after_s: int) -> Refusal:

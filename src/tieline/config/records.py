@@ -57,6 +57,17 @@ class ServerSettings(Record):
     max_calls: Annotated[
         _Count, _about("Calls at one time; further ones get 503 with Retry-After.", "calls")
     ] = 250
+    max_cps: Annotated[
+        _NotNegative,
+        _about("New calls in a second over all trunks; further ones get 503; 0 sets no limit.", "1/s"),
+    ] = 0.0
+    max_lag_ms: Annotated[
+        _NotNegative,
+        _about(
+            "How late the server may run before new calls get 503, so that those that are up stay well; 0 never does.",
+            "ms",
+        ),
+    ] = 250.0
     drain_timeout_s: Annotated[
         _NotNegative, _about("How long running calls may finish after SIGTERM before they are ended.", "s")
     ] = 30.0

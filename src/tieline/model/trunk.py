@@ -116,6 +116,8 @@ class RefusalReason(StrEnum):
     TRUNK_CALL_LIMIT = "trunk_call_limit"
     TRUNK_RATE_LIMIT = "trunk_rate_limit"
     SERVER_FULL = "server_full"
+    SERVER_RATE_LIMIT = "server_rate_limit"
+    OVERLOADED = "overloaded"
     DRAINING = "draining"
     BAD_OFFER = "bad_offer"
     AGENT_UNAVAILABLE = "agent_unavailable"

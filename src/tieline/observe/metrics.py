@@ -77,6 +77,10 @@ METRICS: tuple[Metric, ...] = (
         name="tieline_handoff_lookups_total", kind=_COUNTER, help="Get Handoff requests by the case answered.",
         labels={"status": tuple(OutcomeStatus)},
     ),
+    Metric(
+        name="tieline_event_loop_lag_seconds", kind=_GAUGE,
+        help="How late the server's event loop ran at worst lately; above server.max_lag_ms new calls get 503.",
+    ),
     Metric(name="tieline_calls_active", kind=_GAUGE, help="Calls up at this moment."),
     Metric(name="tieline_calls_offered_total", kind=_COUNTER, help="INVITEs that asked for a new call."),
     Metric(name="tieline_calls_answered_total", kind=_COUNTER, help="Calls answered with 200."),

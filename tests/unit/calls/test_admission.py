@@ -59,3 +59,47 @@ def test_a_draining_server_takes_nothing() -> None:
     refusal = admission.admit(OPEN, 0.0)
     assert refusal is not None
     assert refusal.reason is RefusalReason.DRAINING
+
+
+def test_the_server_has_a_pace_of_its_own_over_all_trunks() -> None:
+    other = Trunk(name="other", networks=())
+    admission = Admission(max_calls=1000, max_cps=2)
+    assert [admission.admit(trunk, 5.0) for trunk in (OPEN, other)] == [None, None]
+    refusal = admission.admit(OPEN, 5.0)
+    assert refusal is not None
+    assert (refusal.status, refusal.reason, refusal.retry_after_s) == (
+        503,
+        RefusalReason.SERVER_RATE_LIMIT,
+        1,
+    )
+    assert admission.admit(other, 5.5) is None
+
+
+def test_a_call_that_the_server_refuses_costs_its_trunk_no_turn() -> None:
+    paced = Trunk(name="paced", networks=(), max_cps=1)
+    admission = Admission(max_calls=1000, max_cps=1)
+    assert admission.admit(OPEN, 5.0) is None
+    assert admission.admit(paced, 5.0) is not None
+    assert admission.admit(paced, 6.0) is None
+
+
+def test_a_server_that_runs_late_takes_nobody_until_it_has_caught_up() -> None:
+    admission = Admission(max_calls=9, max_lag_s=0.25)
+    admission.note_lag(0.2)
+    assert admission.admit(OPEN, 0.0) is None
+    admission.note_lag(1.0)
+    refusal = admission.admit(OPEN, 0.0)
+    assert refusal is not None
+    assert (refusal.status, refusal.reason) == (503, RefusalReason.OVERLOADED)
+    assert "1000 ms late" in refusal.rules[0].detail
+    admission.note_lag(0.0)
+    assert admission.admit(OPEN, 0.0) is not None
+    for _ in range(5):
+        admission.note_lag(0.0)
+    assert admission.admit(OPEN, 0.0) is None
+
+
+def test_without_a_limit_lateness_refuses_nobody() -> None:
+    admission = Admission(max_calls=9)
+    admission.note_lag(60.0)
+    assert admission.admit(OPEN, 0.0) is None
