@@ -40,7 +40,7 @@ _INFO_CSEQ = re.compile(r"^CSeq:\s*\d+\s+INFO\s*$", re.MULTILINE | re.IGNORECASE
 _DIALOG_HEADERS = frozenset(
     {
         "via", "content-length", "content-type", "max-forwards", "cseq", "route", "record-route",
-        "from", "to", "call-id", "contact",
+        "from", "to", "call-id", "contact", "authorization", "proxy-authorization",
     }
 )  # fmt: skip
 _LEAST_HIDDEN = 3

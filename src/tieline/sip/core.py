@@ -42,6 +42,7 @@ class Counters:
     refused_malformed: int = 0
     refused_full: int = 0
     refused_request: int = 0
+    challenged: int = 0
 
     def items(self) -> Iterator[tuple[str, int]]:
         """Every counter as (label, value)."""

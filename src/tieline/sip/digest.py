@@ -47,6 +47,11 @@ class Challenge(NamedTuple):
     stale: bool
 
 
+def quoted(text: str) -> str:
+    """A text as it stands between quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
 def is_known(algorithm: str | None) -> bool:
     """Whether we can compute this algorithm; none means MD5."""
     return (algorithm or "md5").lower().removesuffix(_SESSION) in _HASHES

@@ -10,7 +10,7 @@ from __future__ import annotations
 from tieline.sip.config import Credentials
 from tieline.sip.core import Core
 from tieline.sip.dialog import Dialogs
-from tieline.sip.digest import Challenge, Sum, compute, is_session, read_challenges
+from tieline.sip.digest import Challenge, Sum, compute, is_session, quoted, read_challenges
 from tieline.sip.leg import Leg
 from tieline.sip.message import Response
 from tieline.sip.tables import Do, LegInput, LegState, State
@@ -69,9 +69,8 @@ class DigestSession:
             count,
             space.cnonce,
         )
-        username = given.username.replace("\\", "\\\\").replace('"', '\\"')
         value = (
-            f'Digest username="{username}", realm="{challenge.realm}", nonce="{challenge.nonce}", '
+            f'Digest username="{quoted(given.username)}", realm="{challenge.realm}", nonce="{challenge.nonce}", '
             f'uri="{uri}", response="{compute(parts, method, uri, body)}"'
         )
         if challenge.algorithm is not None:

@@ -76,3 +76,7 @@ class Refused(Exception):
         self.status = status
         self.why = why
         self.lines = lines
+
+
+class Challenged(Refused):
+    """The request is to come again with credentials: no refusal to tell of, but the way it goes."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from tieline.sip.core import Core, default_port
 from tieline.sip.dialog import Dialogs, contact_target, route_set
-from tieline.sip.errors import MessageMalformed, Refused
+from tieline.sip.digest_server import DigestServer
+from tieline.sip.errors import Challenged, MessageMalformed, Refused
 from tieline.sip.events import (
     AckReceived,
     ByeReceived,
@@ -72,6 +73,7 @@ class Uas:
         self._transactions = transactions
         self._dialogs = dialogs
         self._secret = core.ids.tag().encode()[:64]
+        self._digest = DigestServer(core)
         self.in_dialog: dict[str, InDialog] = {
             "BYE": self._on_bye,
             "INFO": self._on_info,
@@ -128,12 +130,14 @@ class Uas:
     def _refuse(self, request: Request, key: Key, refused: Refused, flow: Flow, now: float) -> None:
         """Answer a request with a failure.
 
-        An INVITE is refused with a transaction, so that the refusal is repeated until its ACK; all else, and every
-        INVITE when we are full, statelessly: retransmissions get the same answer (RFC 3261 section 8.2.7).
+        An INVITE is refused with a transaction, so that the refusal is repeated until its ACK; all else, a challenge,
+        and every INVITE when we are full, statelessly: retransmissions get the same answer (RFC 3261 section 8.2.7).
         """
         core = self._core
         data = self._refusal(request, refused, flow)
-        if request.method == "INVITE":
+        if isinstance(refused, Challenged):
+            core.counters.challenged += 1
+        elif request.method == "INVITE":
             if request.to.tag is None and refused.status != 482:
                 core.events.append(InviteRefused(flow, request, refused.status, refused.why))
             if refused.status != 503:
@@ -207,6 +211,7 @@ class Uas:
         core = self._core
         if len(core.by_tag) >= core.config.max_legs:
             raise Refused(503, "too many calls at once")
+        self._digest.check(request, flow, now)
         self._check_scheme(request, flow)
         _check_extensions(request)
         _check_invite_body(request)
