@@ -14,6 +14,7 @@ LEG_FAILURES = {
     LegFailure.NO_ACK: TerminationReason.NO_ACK,
     LegFailure.TRANSPORT_FAILED: TerminationReason.TRANSPORT_FAILED,
     LegFailure.PEER_GONE: TerminationReason.PEER_GONE,
+    LegFailure.SESSION_EXPIRED: TerminationReason.SESSION_EXPIRED,
 }
 """How a call ends whose leg the SIP stack has ended."""
 

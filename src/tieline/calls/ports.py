@@ -53,6 +53,14 @@ class SipPort(Protocol):
         """Refuse a re-INVITE; the session goes on as it was."""
         ...
 
+    def accept_update(self, leg_id: int, sdp: bytes) -> None:
+        """Answer an UPDATE."""
+        ...
+
+    def reject_update(self, leg_id: int, status: int) -> None:
+        """Refuse an UPDATE; the session goes on as it was."""
+        ...
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages so far, and an end to keeping them."""
         ...
@@ -91,14 +99,6 @@ class HandoffSipPort(SipPort, Protocol):
 
     def reinvite(self, leg_id: int, sdp: bytes) -> bool:
         """Offer new session parameters; `ReinviteCompleted` follows. False when it cannot be done now."""
-        ...
-
-    def accept_update(self, leg_id: int, sdp: bytes) -> None:
-        """Answer an UPDATE."""
-        ...
-
-    def reject_update(self, leg_id: int, status: int) -> None:
-        """Refuse an UPDATE; the session goes on as it was."""
         ...
 
 

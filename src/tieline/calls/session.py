@@ -8,7 +8,7 @@ which goes on to `_finish`. Every call gets there exactly once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -53,6 +53,7 @@ from tieline.sip.events import (
     LegFailed,
     ReinviteReceived,
     SipEvent,
+    UpdateReceived,
 )
 
 FALLBACK_REASON = "agent_failed"
@@ -314,7 +315,11 @@ class CallSession:
             for digit in digits_of_info(event.content_type, event.body):
                 self._media.press(digit)
         elif isinstance(event, ReinviteReceived):
-            self._renew(event.offer)
+            sip = self._services.sip
+            self._renew(event.offer, sip.accept_reinvite, sip.reject_reinvite)
+        elif isinstance(event, UpdateReceived):
+            sip = self._services.sip
+            self._renew(event.offer, sip.accept_update, sip.reject_update)
 
     def interrupt(self, reason: TerminationReason, detail: str = "") -> None:
         """End the call from our side, and soon: the server is going down."""
@@ -331,21 +336,22 @@ class CallSession:
         except SdpError as error:
             self._log.info("< unusable answer in an ACK, the session stays as it was", detail=str(error))
 
-    def _renew(self, offer: bytes) -> None:
+    def _renew(
+        self, offer: bytes, accept: Callable[[int, bytes], None], reject: Callable[[int, int], None]
+    ) -> None:
         """Hold, resume, a new address: agree or keep what there was (RFC 3261 section 14.2)."""
         if not self._leg.is_open:
             return
-        sip = self._services.sip
         try:
             if self.agent is None:
-                sip.accept_reinvite(self._leg.id, self._media.negotiate_without_media(offer))
+                accept(self._leg.id, self._media.negotiate_without_media(offer))
                 return
             sdp = self._media.negotiate(offer)
         except SdpError as error:
-            self._log.info("> 488 to a re-INVITE", detail=str(error))
-            sip.reject_reinvite(self._leg.id, 488)
+            self._log.info("> 488 to a re-INVITE or UPDATE", detail=str(error))
+            reject(self._leg.id, 488)
             return
-        sip.accept_reinvite(self._leg.id, sdp)
+        accept(self._leg.id, sdp)
         self._media.connect()
 
     def _leave(self, reason: TerminationReason) -> None:

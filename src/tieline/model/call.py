@@ -71,6 +71,7 @@ class TerminationReason(StrEnum):
     REFUSED = "refused"
     TRANSPORT_FAILED = "transport_failed"
     PEER_GONE = "peer_gone"
+    SESSION_EXPIRED = "session_expired"
     DRAINED = "drained"
     INTERRUPTED = "interrupted"
     INTERNAL_ERROR = "internal_error"
@@ -89,6 +90,7 @@ FAULT_OF: dict[TerminationReason, Fault] = {
     TerminationReason.REFUSED: Fault.TRUNK,
     TerminationReason.TRANSPORT_FAILED: Fault.TRUNK,
     TerminationReason.PEER_GONE: Fault.TRUNK,
+    TerminationReason.SESSION_EXPIRED: Fault.TRUNK,
     TerminationReason.DRAINED: Fault.US,
     TerminationReason.INTERRUPTED: Fault.US,
     TerminationReason.INTERNAL_ERROR: Fault.US,

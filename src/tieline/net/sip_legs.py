@@ -96,6 +96,14 @@ class SipLegs:
         """Offer new session parameters; False when the leg is over or another INVITE is under way."""
         return self._act(lambda stack, now: stack.reinvite(leg_id, sdp, now))
 
+    def accept_update(self, leg_id: int, sdp: bytes) -> None:
+        """Answer an UPDATE."""
+        self._act(lambda stack, now: stack.accept_update(leg_id, sdp, now))
+
+    def reject_update(self, leg_id: int, status: int) -> None:
+        """Refuse an UPDATE."""
+        self._act(lambda stack, now: stack.reject_update(leg_id, status, now))
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages; the stack may then let go of it."""
         trace = self._endpoint.stack.leg_trace(leg_id)

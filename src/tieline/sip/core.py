@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -49,8 +49,11 @@ class Counters:
         return ((each.name, getattr(self, each.name)) for each in fields(self))
 
 
+_PARTING = frozenset({LegState.BYE_WAITING, LegState.ENDING, LegState.OVER})
+
+
 class Core:
-    """Shared state of one stack; no decisions."""
+    """Shared state of one stack; no decisions. `partings` are called when a leg begins to end, and when it is over."""
 
     def __init__(self, config: SipConfig, ids: IdSource, peers: PeerOptionsOf | None = None) -> None:
         self.config = config
@@ -65,6 +68,7 @@ class Core:
         self.by_tag: dict[str, Leg] = {}
         self.referred: dict[str, Leg] = {}
         self.pinned: dict[int, set[Leg | Transaction]] = {}
+        self.partings: list[Callable[[Leg, float], None]] = []
         self._last_id = 0
         self._contacts: dict[tuple[Transport, tuple[str, int] | None, bool], str] = {}
         self.server_line = f"Server: {config.user_agent}\r\n"
@@ -146,6 +150,9 @@ class Core:
         if state is None:
             return False
         leg.state = state
+        if state in _PARTING:
+            for parting in self.partings:
+                parting(leg, now)
         if state is LegState.OVER:
             self._end(leg, now)
         return True

@@ -8,6 +8,7 @@ from tieline.sip.config import PeerOptions
 from tieline.sip.core import Core, default_port
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import Flow, LegFailed, LegFailure, Transport
+from tieline.sip.extensions import allowed_methods
 from tieline.sip.grammar import Uri, parse_uri, split_addresses
 from tieline.sip.leg import AckWait, Leg
 from tieline.sip.message import Request, Response
@@ -35,6 +36,14 @@ def contact_target(message: Request | Response) -> str | None:
     if contact.uri.scheme not in {"sip", "sips"}:
         raise MessageMalformed("Contact is no SIP URI")
     return contact.uri_text
+
+
+def refresh_target(leg: Leg, response: Response) -> None:
+    """Take the Contact of a 2xx as the remote target (section 12.2.1.2); a broken one changes nothing."""
+    try:
+        leg.target = contact_target(response) or leg.target
+    except MessageMalformed:
+        return
 
 
 def flow_is_secure(flow: Flow, uri: Uri, hops: tuple[str, ...]) -> bool:
@@ -84,16 +93,23 @@ class Dialogs:
         leg.routes = routes
         leg.invite = transaction
         leg.offered = not request.body
+        leg.remote_sdp = request.body
+        leg.peer_methods = allowed_methods(request) or frozenset()
         if flow_is_secure(leg.flow, request.uri, routes or (f"<{target}>",)):
             leg.contact = self._core.contact(Transport.TLS, leg.options, secure=True)
         leg.via_differs = request.via.host.strip("[]") != leg.flow.remote[0]
 
     def find(self, request: Request) -> Leg | None:
-        """The leg whose dialog `request` names (section 12.2.2); for a NOTIFY also one that is over."""
+        """The leg whose dialog `request` names (section 12.2.2).
+
+        For a NOTIFY also one that is over; an early dialog of a call of ours has a leg of its own.
+        """
         tag = request.to.tag or ""
         leg = self._core.by_tag.get(tag)
         if leg is None and request.method == "NOTIFY":
             leg = self._core.referred.get(tag)
+        if leg is not None and leg.remote_tag is None:
+            leg = leg.early.get(request.from_.tag or "")
         if leg is None or leg.remote_tag != request.from_.tag or leg.call_id != request.call_id:
             return None
         return leg

@@ -117,7 +117,7 @@ class DigestClient:
         if leg is None or transaction.purpose == "BYE":
             return True
         if transaction.purpose == "INVITE":
-            return self._core.step(leg, LegInput.CHALLENGED, now)
+            return self._core.step(leg, LegInput.RETRY, now)
         return leg.state not in _GOING
 
     def _send_again(

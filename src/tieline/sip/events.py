@@ -169,10 +169,14 @@ class LegProgress:
 
 @dataclass(frozen=True, slots=True)
 class LegAnswered:
-    """A 2xx to our INVITE. Owed: `ack` (done by the stack when the offer was ours)."""
+    """A 2xx to our INVITE. Owed: `ack` (done by the stack when the offer was ours).
+
+    `body` is the peer's SDP, be it from the 2xx or from a reliable provisional response before it.
+    """
 
     leg_id: int
     response: Response
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +209,8 @@ class LegFailure(StrEnum):
 class LegFailed:
     """The leg is over by no BYE of the peer's.
 
-    No ACK came (BYE has been sent), its transport broke, or the peer answered a request within the dialog with 481
-    or not at all.
+    No ACK came (BYE has been sent), its transport broke, the peer answered a request within the dialog with 481 or
+    not at all (nor our reliable provisional response with PRACK), or nobody refreshed the session (BYE has been sent).
     """
 
     leg_id: int
@@ -263,11 +267,24 @@ class ReferReceived:
 class UpdateReceived:
     """The peer offers new session parameters by UPDATE. Owed: `accept_update` or `reject_update`.
 
-    An UPDATE without a body is answered by the stack and not told.
+    An UPDATE without a body is answered by the stack and not told. An offer in a PRACK is told in the same way.
     """
 
     leg_id: int
     offer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCompleted:
+    """Our UPDATE has its final response (408 or 503 may be made here); `body` is the SDP answer of a 2xx.
+
+    `status` 491 is glare: try again after `retry_after_s`.
+    """
+
+    leg_id: int
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +328,7 @@ SipEvent = (
     | NotifyReceived
     | ReferReceived
     | UpdateReceived
+    | UpdateCompleted
     | PrackReceived
     | RegisterCompleted
 )

@@ -10,6 +10,8 @@ from tieline.sip.tables import LegState
 
 if TYPE_CHECKING:
     from tieline.sip.digest_client import DigestSession
+    from tieline.sip.reliable import Reliability
+    from tieline.sip.session_timer import SessionClock
     from tieline.sip.timers import Timer
     from tieline.sip.transaction import Transaction
 
@@ -50,22 +52,42 @@ class AckWait:
         self.timer: Timer = []
 
 
+class Sending(NamedTuple):
+    """What an INVITE of ours is made of, as long as it may have to be sent again with another CSeq."""
+
+    uri: str
+    routes: str
+    sdp: bytes
+    lines: str
+    flow: Flow
+    purpose: str
+
+
 class Leg:
     """One leg.
 
     `local` and `remote` are the header values with their tags; `target` is the remote target URI; `routes` is the
     route set in the order of use. `invite` is the INVITE transaction that has no final response yet, either way;
-    `reinviting` is set while it is one of ours. `referring` is set while a REFER of ours is unanswered; `refer_cseq`
-    is the CSeq of the last one. `session` holds the digest challenges met so far, `proof` the credentials of the last
-    INVITE, which its ACK repeats (section 13.2.2.4).
+    `reinviting` is set while it is one within the dialog. `referring` is set while a REFER of ours is unanswered;
+    `refer_cseq` is the CSeq of the last one. `session` holds the digest challenges met so far, `proof` the credentials
+    of the last INVITE, which its ACK repeats (section 13.2.2.4).
+
+    `made`: the call is ours, and so is its Call-ID. `sdp` and `remote_sdp` are what either side said last of the
+    session; `offered`: the offer in the last INVITE was ours; `answered`: it was answered before the 2xx. `update` is
+    an UPDATE (or PRACK) of the peer's whose offer waits for the owner, `update_sent` the SDP of ours under way,
+    `updating` whether that is an offer. `clock` is the session timer. `early` are the early dialogs of a call that we
+    make, by To tag.
     """
 
     __slots__ = (
         "ack",
         "ack_waits",
+        "answered",
         "bye_text",
         "call_id",
+        "clock",
         "contact",
+        "early",
         "flow",
         "forks",
         "id",
@@ -74,23 +96,36 @@ class Leg:
         "local",
         "local_cseq",
         "local_tag",
+        "made",
+        "min_se_s",
         "offered",
         "options",
+        "peer_methods",
+        "pending_sdp",
         "pending_target",
         "proof",
         "quiet",
         "refer_cseq",
         "referring",
         "reinviting",
+        "reliable",
         "remote",
         "remote_cseq",
+        "remote_sdp",
         "remote_tag",
         "routes",
+        "rseq",
+        "sdp",
+        "sending",
         "session",
         "state",
         "target",
         "trace",
         "trace_room",
+        "update",
+        "update_offer",
+        "update_sent",
+        "updating",
         "via_differs",
     )
 
@@ -114,7 +149,23 @@ class Leg:
         self.invite: Transaction | None = None
         self.invite_cseq = 0
         self.reinviting = False
+        self.made = False
         self.offered = False
+        self.answered = False
+        self.sdp = b""
+        self.remote_sdp = b""
+        self.pending_sdp = b""
+        self.sending: Sending | None = None
+        self.peer_methods: frozenset[str] = frozenset()
+        self.clock: SessionClock | None = None
+        self.min_se_s = 0
+        self.reliable: Reliability | None = None
+        self.rseq = 0
+        self.update: Transaction | None = None
+        self.update_offer = b""
+        self.update_sent: bytes | None = None
+        self.updating = False
+        self.early: dict[str, Leg] = {}
         self.options = PeerOptions()
         self.ack = b""
         self.ack_waits: dict[int, AckWait] = {}

@@ -13,20 +13,22 @@ from tieline.sip.core import Core, Counters
 from tieline.sip.dialog import Dialogs
 from tieline.sip.digest_client import DigestClient
 from tieline.sip.errors import MessageMalformed, UnknownLeg, WrongArgument, WrongState
-from tieline.sip.events import Flow, Outgoing, SipEvent
-from tieline.sip.extensions import ALLOW_LINE, supported_line
+from tieline.sip.events import ByeCompleted, Flow, Outgoing, SipEvent
 from tieline.sip.grammar import parse_address, parse_uri
 from tieline.sip.header_rules import check_value, header_lines
 from tieline.sip.leg import Leg, LegInfo, TraceEntry
 from tieline.sip.message import Request, Response, parse_message
 from tieline.sip.refer import Refers, refer_lines
-from tieline.sip.replies import build_reply
+from tieline.sip.refresh import Refreshes
+from tieline.sip.reliable import ReliableResponses
 from tieline.sip.resume import DialogRecord, record_dialog, resume_dialog
+from tieline.sip.session_timer import SessionTimers
 from tieline.sip.strangers import Strangers
-from tieline.sip.tables import LEG, Input, LegInput, LegState
+from tieline.sip.tables import LEG, LegInput, LegState
 from tieline.sip.transaction import Transaction, Transactions
 from tieline.sip.uac import Uac
 from tieline.sip.uas import Uas
+from tieline.sip.update import Updates
 
 HeaderPairs = Sequence[tuple[str, str]]
 
@@ -48,8 +50,12 @@ class SipStack:
         self._admit = admit
         self._transactions = Transactions(core, self._tell)
         self._dialogs = Dialogs(core, self._transactions)
-        self._uas = Uas(core, self._transactions, self._dialogs)
-        self._uac = Uac(core, self._transactions, self._dialogs)
+        timers = SessionTimers(core)
+        self._uas = Uas(core, self._transactions, self._dialogs, timers)
+        self._uac = Uac(core, self._transactions, self._dialogs, timers)
+        self._updates = Updates(core, self._dialogs, self._uas, self._uac, timers)
+        self._reliable = ReliableResponses(core, self._transactions, self._dialogs, self._uas, self._updates)
+        Refreshes(core, self._dialogs, self._uac, timers)
         self._refers = Refers(core, self._uas, self._uac)
         self._digest = DigestClient(core, self._transactions, self._dialogs)
         self._strangers = Strangers(core)
@@ -200,25 +206,40 @@ class SipStack:
 
     # ------------------------------------------------------------------------------------------ verbs: called
 
-    def ring(self, leg_id: int, now: float, headers: HeaderPairs = ()) -> None:
-        """180 Ringing."""
+    def ring(
+        self,
+        leg_id: int,
+        now: float,
+        headers: HeaderPairs = (),
+        sdp: bytes | None = None,
+        status: int = 180,
+    ) -> None:
+        """180 Ringing, or another `status` from 101 to 199; with `sdp` for early media.
+
+        It is sent reliably where the peer asked for that (RFC 3262), and then one after the other: `PrackReceived`
+        follows each. SDP that went out so is what the 2xx stands by.
+        """
         leg = self._leg(leg_id, LegInput.RING)
         lines = self._lines(headers)
-        invite = leg.invite
-        assert invite is not None
-        extra = f"{invite.record_routes}Contact: {leg.contact}\r\n{lines}{self._core.server_line}"
+        if not 101 <= status <= 199:
+            raise WrongArgument("a provisional response has a status from 101 to 199")
+        self._reliable.ring(leg, status, lines, sdp or b"", now)
         self._core.step(leg, LegInput.RING, now)
-        self._transactions.run(
-            invite, Input.PROVISIONAL, now, build_reply(180, invite.head, invite.to, extra)
-        )
 
     def answer(self, leg_id: int, sdp: bytes, now: float, headers: HeaderPairs = ()) -> None:
-        """200 OK with our SDP: the answer to the offer, or the offer where the INVITE had none."""
+        """200 OK with our SDP: the answer to the offer, or the offer where the INVITE had none.
+
+        It waits for the PRACK of a reliable response that carried SDP.
+        """
         leg = self._leg(leg_id, LegInput.ANSWER)
         lines = self._lines(headers)
         _check_sdp(sdp)
+        if self._reliable.holds(leg, sdp, lines):
+            self._core.step(leg, LegInput.ANSWER_WAITS, now)
+            return
+        self._reliable.stop(leg, now)
         self._core.step(leg, LegInput.ANSWER, now)
-        self._succeed(leg, sdp, lines, now)
+        self._uas.succeed(leg, sdp, lines, now)
 
     def reject(
         self, leg_id: int, status: int, now: float, phrase: str | None = None, headers: HeaderPairs = ()
@@ -235,7 +256,7 @@ class SipStack:
         leg = self._pending_reinvite(leg_id, LegInput.ACCEPT_REINVITE)
         _check_sdp(sdp)
         leg.target = leg.pending_target
-        self._succeed(leg, sdp, "", now)
+        self._uas.succeed(leg, sdp, "", now)
 
     def reject_reinvite(self, leg_id: int, status: int, now: float) -> None:
         """Refuse the peer's re-INVITE; the session stays as it was."""
@@ -248,14 +269,6 @@ class SipStack:
         if leg.invite is None or leg.invite.parts is not None:
             raise WrongState(leg_id, verb.value, f"{leg.state.value} with no re-INVITE pending")
         return leg
-
-    def _succeed(self, leg: Leg, sdp: bytes, lines: str, now: float) -> None:
-        assert leg.invite is not None
-        extra = (
-            f"{leg.invite.record_routes}Contact: {leg.contact}\r\n{ALLOW_LINE}{supported_line(leg.options)}{lines}"
-            f"{self._core.server_line}Content-Type: application/sdp\r\n"
-        )
-        self._dialogs.succeed(leg, extra, sdp, now)
 
     # ------------------------------------------------------------------------------------------ verbs: calling
 
@@ -290,6 +303,7 @@ class SipStack:
         leg = self._leg(leg_id, LegInput.ACK)
         _check_sdp(sdp)
         self._core.step(leg, LegInput.ACK, now)
+        leg.sdp = sdp
         self._uac.send_ack(leg, sdp, now)
 
     def cancel(self, leg_id: int, now: float) -> None:
@@ -309,6 +323,12 @@ class SipStack:
         leg = self._leg(leg_id, LegInput.BYE)
         pairs = [*headers, ("Reason", reason)] if reason is not None else headers
         leg.bye_text = self._lines(pairs)
+        if leg.state is LegState.ANSWER_WAITING:
+            # There is no dialog yet that BYE could end.
+            self._dialogs.fail(leg, 480, None, leg.bye_text + self._core.server_line, now)
+            self._core.step(leg, LegInput.BYE, now)
+            self._core.events.append(ByeCompleted(leg.id, 480))
+            return
         self._dialogs.drop_pending(leg, now)
         if leg.state is LegState.UNACKED:
             self._uac.send_ack(leg, b"", now)
@@ -323,6 +343,25 @@ class SipStack:
             raise WrongState(leg_id, "reinvite", "confirmed with an INVITE under way")
         _check_sdp(sdp)
         self._uac.reinvite(leg, sdp, now)
+
+    def update(self, leg_id: int, sdp: bytes | None, now: float) -> None:
+        """Offer new session parameters by UPDATE (RFC 3311), or with None only show that the call stands.
+
+        `UpdateCompleted` follows. One at a time. Before the answer it needs a PRACKed answer of ours.
+        """
+        self._updates.send(self._leg(leg_id, LegInput.UPDATE), sdp, now)
+
+    def accept_update(self, leg_id: int, sdp: bytes, now: float) -> None:
+        """200 OK to the peer's UPDATE, with our answer."""
+        leg = self._leg(leg_id, LegInput.ACCEPT_UPDATE)
+        _check_sdp(sdp)
+        self._updates.accept(leg, sdp, now)
+
+    def reject_update(self, leg_id: int, status: int, now: float) -> None:
+        """Refuse the peer's UPDATE; the session stays as it was."""
+        leg = self._leg(leg_id, LegInput.REJECT_UPDATE)
+        _check_refusal(status, None)
+        self._updates.reject(leg, status, now)
 
     def info(self, leg_id: int, content_type: str, body: bytes, now: float) -> None:
         """Send an INFO within the call; `InfoCompleted` follows."""

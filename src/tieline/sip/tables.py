@@ -166,6 +166,7 @@ class LegState(StrEnum):
 
     OFFERED = "offered"
     RINGING = "ringing"
+    ANSWER_WAITING = "answer waiting"
     ANSWERED = "answered"
     CONFIRMED = "confirmed"
     BYE_WAITING = "bye waiting"
@@ -193,7 +194,6 @@ class LegInput(StrEnum):
     PROVISIONAL = "1xx received"
     SUCCESS = "2xx received"
     FAILURE = "3xx-6xx received"
-    CHALLENGED = "challenge answered"
     CANCEL = "cancel"
     ACK = "ack"
     REINVITE = "reinvite"
@@ -201,6 +201,14 @@ class LegInput(StrEnum):
     REJECT_REINVITE = "reject_reinvite"
     INFO = "info"
     REFER = "refer"
+    UPDATE = "update"
+    ACCEPT_UPDATE = "accept_update"
+    REJECT_UPDATE = "reject_update"
+    ANSWER_WAITS = "answer before PRACK"
+    PRACKED = "PRACK received"
+    NO_PRACK = "no PRACK came"
+    RETRY = "INVITE again"
+    EXPIRED = "session expired"
     PEER_GONE = "peer gone"
 
 
@@ -219,8 +227,22 @@ LEG: LegTable = {
     },
     _L.RINGING: {
         _N.RING: _L.RINGING,
+        _N.UPDATE: _L.RINGING,
+        _N.ACCEPT_UPDATE: _L.RINGING,
+        _N.REJECT_UPDATE: _L.RINGING,
+        _N.ANSWER_WAITS: _L.ANSWER_WAITING,
+        _N.NO_PRACK: _L.OVER,
         _N.ANSWER: _L.ANSWERED,
         _N.REJECT: _L.OVER,
+        _N.CANCELLED: _L.OVER,
+        _N.BYE_RECEIVED: _L.OVER,
+    },
+    _L.ANSWER_WAITING: {
+        _N.PRACKED: _L.ANSWERED,
+        _N.NO_PRACK: _L.OVER,
+        _N.ACCEPT_UPDATE: _L.ANSWER_WAITING,
+        _N.REJECT_UPDATE: _L.ANSWER_WAITING,
+        _N.BYE: _L.OVER,
         _N.CANCELLED: _L.OVER,
         _N.BYE_RECEIVED: _L.OVER,
     },
@@ -231,12 +253,18 @@ LEG: LegTable = {
         _N.BYE_RECEIVED: _L.OVER,
         _N.ACCEPT_REINVITE: _L.ANSWERED,
         _N.REJECT_REINVITE: _L.ANSWERED,
+        _N.ACCEPT_UPDATE: _L.ANSWERED,
+        _N.REJECT_UPDATE: _L.ANSWERED,
         _N.PEER_GONE: _L.OVER,
     },
     _L.CONFIRMED: {
         _N.REINVITE: _L.CONFIRMED,
         _N.ACCEPT_REINVITE: _L.CONFIRMED,
         _N.REJECT_REINVITE: _L.CONFIRMED,
+        _N.UPDATE: _L.CONFIRMED,
+        _N.ACCEPT_UPDATE: _L.CONFIRMED,
+        _N.REJECT_UPDATE: _L.CONFIRMED,
+        _N.EXPIRED: _L.ENDING,
         _N.INFO: _L.CONFIRMED,
         _N.REFER: _L.CONFIRMED,
         _N.ACKED: _L.CONFIRMED,
@@ -257,14 +285,16 @@ LEG: LegTable = {
     },
     _L.CALLING: {
         _N.PROVISIONAL: _L.PROCEEDING,
-        _N.CHALLENGED: _L.CALLING,
         _N.SUCCESS: _L.UNACKED,
         _N.FAILURE: _L.OVER,
         _N.CANCEL: _L.CANCEL_WAITING,
+        _N.RETRY: _L.CALLING,
     },
     _L.PROCEEDING: {
+        _N.RETRY: _L.CALLING,
+        _N.ACCEPT_UPDATE: _L.PROCEEDING,
+        _N.REJECT_UPDATE: _L.PROCEEDING,
         _N.PROVISIONAL: _L.PROCEEDING,
-        _N.CHALLENGED: _L.CALLING,
         _N.SUCCESS: _L.UNACKED,
         _N.FAILURE: _L.OVER,
         _N.CANCEL: _L.CANCELLING,
@@ -281,6 +311,8 @@ LEG: LegTable = {
     },
     _L.UNACKED: {
         _N.ACK: _L.CONFIRMED,
+        _N.ACCEPT_UPDATE: _L.UNACKED,
+        _N.REJECT_UPDATE: _L.UNACKED,
         _N.BYE: _L.ENDING,
         _N.BYE_RECEIVED: _L.OVER,
     },

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tieline.sip.digest_client import DigestSession
     from tieline.sip.leg import Leg
     from tieline.sip.message import Request, Response
+    from tieline.sip.session_timer import Terms
 
 Key = tuple[str, ...]
 
@@ -36,7 +37,7 @@ class InviteParts(NamedTuple):
 
 
 class Transaction:
-    """`key` names it in `home`; `last` is the message to repeat; `purpose` and `leg` are its owner's.
+    """`key` names it in `home`; `last` is the message to repeat; `purpose`, `leg` and `terms` are its owner's.
 
     `session` is the digest session of a request outside dialogs, `answered` counts the challenges that earlier
     attempts at the same request have answered, by header and realm.
@@ -44,7 +45,7 @@ class Transaction:
 
     __slots__ = (
         "answered", "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts", "purpose",
-        "record_routes", "reliable", "reply_port", "session", "state", "table", "tag", "to", "token",
+        "record_routes", "reliable", "reply_port", "session", "state", "table", "tag", "terms", "to", "token",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Transaction:
         self.head = ""
         self.to = ""
         self.tag = ""
+        self.terms: Terms | None = None
         self.token = 0
         self.reply_port = 0
         self.record_routes = ""

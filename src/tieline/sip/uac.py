@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tieline.sip.core import Core
-from tieline.sip.dialog import Dialogs, contact_target, route_set
+from tieline.sip.dialog import Dialogs, contact_target, refresh_target, route_set
+from tieline.sip.early import EarlyDialogs, adopt, branch_of
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import (
     ByeCompleted,
@@ -20,13 +21,15 @@ from tieline.sip.events import (
     ReinviteCompleted,
     Transport,
 )
-from tieline.sip.extensions import ALLOW_LINE, supported_line
-from tieline.sip.leg import Leg
+from tieline.sip.extensions import ALLOW_LINE, allowed_methods, require_line, supported_line
+from tieline.sip.leg import Leg, Sending
 from tieline.sip.message import Response
+from tieline.sip.session_timer import SessionTimers
 from tieline.sip.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Do, Input, LegInput, LegState, State
 from tieline.sip.transaction import InviteParts, Transaction, Transactions
 
-_GONE = frozenset({408, 481})
+GONE = frozenset({408, 481})
+"""Statuses that say that a peer no longer knows the dialog, or is not there."""
 
 
 Hearer = Callable[[Leg, Transaction, int, Response | None, float], None]
@@ -39,10 +42,14 @@ class Uac:
     that live in modules of their own.
     """
 
-    def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs) -> None:
+    def __init__(
+        self, core: Core, transactions: Transactions, dialogs: Dialogs, timers: SessionTimers
+    ) -> None:
         self._core = core
         self._transactions = transactions
         self._dialogs = dialogs
+        self._timers = timers
+        self._early = EarlyDialogs(core, dialogs)
         self.hearers: dict[str, Hearer] = {
             "INVITE": self._on_invite_response,
             "REINVITE": self._on_reinvite_response,
@@ -71,36 +78,54 @@ class Uac:
         leg.local = f"{from_};tag={leg.local_tag}"
         leg.remote = to
         leg.target = uri
+        leg.made = True
         leg.offered = sdp is not None
-        leg.local_cseq = 1
-        self._send_invite(leg, uri, routes, sdp or b"", lines, now, flow)
+        leg.sdp = sdp or b""
+        lines = require_line(leg.options) + lines
+        self._send_invite(leg, Sending(uri, routes, leg.sdp, lines, flow, "INVITE"), now)
         return leg
 
-    def reinvite(self, leg: Leg, sdp: bytes, now: float) -> None:
-        """Offer new session parameters within the dialog."""
-        leg.local_cseq += 1
+    def reinvite(self, leg: Leg, sdp: bytes, now: float, purpose: str = "REINVITE") -> None:
+        """Offer session parameters within the dialog."""
         leg.reinviting = True
+        leg.answered = False
         uri, routes = self._dialogs.route_lines(leg)
-        leg.proof = self._dialogs.proof(leg, "INVITE", sdp)
-        self._send_invite(leg, uri, routes, sdp, leg.proof, now, self._dialogs.next_hop(leg))
+        self._send_invite(leg, Sending(uri, routes, sdp, "", self._dialogs.next_hop(leg), purpose), now)
 
-    def _send_invite(
-        self, leg: Leg, uri: str, routes: str, sdp: bytes, lines: str, now: float, flow: Flow
-    ) -> None:
+    def invite_again(self, leg: Leg, now: float, lines: str = "") -> bool:
+        """Send the INVITE that was refused once more, with a higher CSeq and these header lines on top.
+
+        The session timer's own are written anew. False when the call was given up meanwhile.
+        """
+        sending = leg.sending
+        if sending is None or not (leg.reinviting or self._core.step(leg, LegInput.RETRY, now)):
+            return False
+        self._send_invite(leg, sending._replace(lines=lines + sending.lines), now)
+        leg.sending = sending
+        return True
+
+    def _send_invite(self, leg: Leg, sending: Sending, now: float) -> None:
+        uri, routes, sdp, lines, flow, purpose = sending
+        leg.sending = sending
+        leg.local_cseq += 1
         branch = self._dialogs.new_branch()
         via = self._dialogs.via_line(flow, branch, leg.options)
+        leg.proof = self._dialogs.proof(leg, "INVITE", sdp)
+        lines = self._timers.request_lines(leg) + leg.proof + lines
+        # A reliable response to an INVITE without SDP would bring an offer, which nobody here could answer in time.
+        reliable = bool(sdp) and not leg.reinviting
         kind = "Content-Type: application/sdp\r\n" if sdp else ""
         data = (
             f"INVITE {uri} SIP/2.0\r\n{via}Max-Forwards: 70\r\n{routes}From: {leg.local}\r\nTo: {leg.remote}\r\n"
             f"Call-ID: {leg.call_id}\r\nCSeq: {leg.local_cseq} INVITE\r\nContact: {leg.contact}\r\n"
-            f"{ALLOW_LINE}{supported_line(leg.options)}{self._core.agent_line}{lines}{kind}"
+            f"{ALLOW_LINE}{supported_line(leg.options, reliable=reliable)}{self._core.agent_line}{lines}{kind}"
             f"Content-Length: {len(sdp)}\r\n\r\n"
         ).encode("utf-8", "surrogateescape") + sdp
         transaction = Transaction(
             INVITE_CLIENT, State.CALLING, (branch, "INVITE"), flow, self._transactions.clients
         )
         transaction.leg = leg
-        transaction.purpose = "REINVITE" if leg.reinviting else "INVITE"
+        transaction.purpose = purpose
         transaction.parts = InviteParts(uri, via, leg.local, leg.remote, leg.call_id, leg.local_cseq, routes)
         leg.invite = transaction
         leg.invite_cseq = leg.local_cseq
@@ -214,7 +239,7 @@ class Uac:
         A connection that broke under a request does not: the next request opens a new one.
         """
         unreachable = response is None and status == 503 and transaction.flow.connection is None
-        if (status in _GONE or unreachable) and self._core.step(leg, LegInput.PEER_GONE, now):
+        if (status in GONE or unreachable) and self._core.step(leg, LegInput.PEER_GONE, now):
             self._dialogs.drop_pending(leg, now)
             failure = LegFailure.TRANSPORT_FAILED if unreachable else LegFailure.PEER_GONE
             self._core.events.append(LegFailed(leg.id, failure))
@@ -226,15 +251,18 @@ class Uac:
         if response is not None and status < 200:
             waiting = leg.state is LegState.CANCEL_WAITING
             core.step(leg, LegInput.PROVISIONAL, now)
+            new = self._early.take(leg, response, now)
             if waiting:
                 self.send_cancel(leg, now)
-            elif leg.state is LegState.PROCEEDING and status > 100:
-                core.events.append(LegProgress(leg.id, response))
+            elif new and leg.state is LegState.PROCEEDING and status > 100:
+                core.events.append(LegProgress(leg.id, response, response.body))
         elif response is not None and status < 300:
             self._on_success(leg, transaction, response, now)
+        elif status == 422 and self._timers.raise_min(leg, response) and self.invite_again(leg, now):
+            return
         else:
             core.step(leg, LegInput.FAILURE, now)
-            leg.invite = None
+            leg.invite = leg.sending = None
             core.events.append(LegRefused(leg.id, status, response))
 
     def _on_success(self, leg: Leg, transaction: Transaction, response: Response, now: float) -> None:
@@ -246,10 +274,13 @@ class Uac:
                 self._core.counters.retransmissions_received += 1
                 self._core.send(leg.ack, self._dialogs.next_hop(leg), leg, now)
             return
+        adopt(leg, tag or "")
         self._confirm(leg, response)
+        leg.remote_sdp = response.body or leg.remote_sdp
+        leg.answered = leg.offered
         cancelled = leg.state in {LegState.CANCEL_WAITING, LegState.CANCELLING}
         self._core.step(leg, LegInput.SUCCESS, now)
-        leg.invite = None
+        leg.invite = leg.sending = None
         if cancelled:
             leg.quiet = True
             self.send_ack(leg, b"", now)
@@ -259,12 +290,14 @@ class Uac:
         if leg.offered:
             self._core.step(leg, LegInput.ACK, now)
             self.send_ack(leg, b"", now)
-        self._core.events.append(LegAnswered(leg.id, response))
+        self._timers.agree(leg, response, now)
+        self._core.events.append(LegAnswered(leg.id, response, leg.remote_sdp))
 
     def _confirm(self, leg: Leg, response: Response) -> None:
         """The dialog that a 2xx makes (section 12.1.2). A broken Contact or route leaves what we called."""
         leg.remote_tag = response.to.tag
         leg.remote = response.headers["to"]
+        leg.peer_methods = allowed_methods(response) or leg.peer_methods
         try:
             leg.target = contact_target(response) or leg.target
             leg.routes = route_set(response.headers.getall("record-route"))[::-1]
@@ -286,43 +319,54 @@ class Uac:
         if fork is not None:
             self._core.send(fork.ack, self._dialogs.next_hop(fork), leg, now)
             return
-        fork = leg.forks[tag] = Leg(self._core.next_id(), LegState.ENDING, leg.flow, leg.call_id, "")
-        fork.contact = leg.contact
-        fork.options = leg.options
+        fork = leg.forks[tag] = leg.early.get(tag) or branch_of(leg, LegState.ENDING)
+        fork.id = self._core.next_id()
+        fork.state = LegState.ENDING
         fork.session = leg.session
         fork.proof = leg.proof
-        fork.local = leg.local
-        fork.target = leg.target
-        fork.trace = leg.trace
         fork.quiet = True
+        fork.trace_room = self._core.config.trace_bytes
         self._confirm(fork, response)
-        fork.local_cseq = fork.invite_cseq = leg.invite_cseq
         self.send_ack(fork, b"", now)
         self._dialogs.send_bye(fork, now)
 
     def _on_reinvite_response(
         self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
     ) -> None:
-        if response is not None and status < 200:
+        if not self.settle_reinvite(leg, transaction, status, response, now):
             return
-        if leg.invite is not transaction:
-            # Only a 2xx is told twice.
-            self._core.send(leg.ack, self._dialogs.next_hop(leg), leg, now)
-            return
-        leg.invite = None
-        leg.reinviting = False
-        body = b""
-        if response is not None and status < 300:
-            body = response.body
-            self._refresh_target(leg, response)
-            self.send_ack(leg, b"", now)
-        retry = self._core.ids.delay(2.1, 4.0) if status == 491 else None
+        body = response.body if response is not None and status < 300 else b""
+        retry = self.glare_delay(leg) if status == 491 else None
         if leg.state is LegState.CONFIRMED:
             self._core.events.append(ReinviteCompleted(leg.id, status, body, retry))
             self.check_gone(leg, transaction, status, response, now)
 
-    def _refresh_target(self, leg: Leg, response: Response) -> None:
-        try:
-            leg.target = contact_target(response) or leg.target
-        except MessageMalformed:
-            return
+    def settle_reinvite(
+        self, leg: Leg, transaction: Transaction, status: int, response: Response | None, now: float
+    ) -> bool:
+        """What every re-INVITE owes to its responses: ACK, target, session timer. False when it is not over."""
+        if response is not None and status < 200:
+            return False
+        if leg.invite is not transaction:
+            # Only a 2xx is told twice.
+            self._core.send(leg.ack, self._dialogs.next_hop(leg), leg, now)
+            return False
+        confirmed = leg.state is LegState.CONFIRMED
+        if status == 422 and confirmed and self._timers.raise_min(leg, response):
+            self.invite_again(leg, now)
+            return False
+        sending = leg.sending
+        leg.invite = leg.sending = None
+        leg.reinviting = False
+        if response is not None and status < 300:
+            if sending is not None:
+                leg.sdp, leg.remote_sdp = sending.sdp, response.body
+            refresh_target(leg, response)
+            self.send_ack(leg, b"", now)
+            if confirmed:
+                self._timers.agree(leg, response, now)
+        return True
+
+    def glare_delay(self, leg: Leg) -> float:
+        """How long to wait after a 491: whose Call-ID it is waits longer (RFC 3261 section 14.1)."""
+        return self._core.ids.delay(2.1, 4.0) if leg.made else self._core.ids.delay(0.0, 2.0)

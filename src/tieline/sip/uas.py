@@ -21,9 +21,17 @@ from tieline.sip.events import (
     ReinviteReceived,
     Transport,
 )
-from tieline.sip.extensions import ALLOW_LINE, KNOWN_METHODS, METHODS, supported_line
+from tieline.sip.extensions import (
+    ALLOW_LINE,
+    KNOWN_METHODS,
+    METHODS,
+    allowed_methods,
+    check_extensions,
+    supported_line,
+)
 from tieline.sip.leg import Leg
 from tieline.sip.message import Request, check_request
+from tieline.sip.offers import our_offer_is_open, their_offer_is_open
 from tieline.sip.refer import is_refer_event
 from tieline.sip.replies import (
     broken_reply,
@@ -34,15 +42,12 @@ from tieline.sip.replies import (
     stateless_tag,
     tagged_to,
 )
+from tieline.sip.session_timer import NO_TERMS, SessionTimers, check_terms
 from tieline.sip.tables import INVITE_SERVER, NON_INVITE_SERVER, Input, LegInput, LegState, State, Table
 from tieline.sip.transaction import MAGIC_COOKIE, Key, Transaction, Transactions, server_key
 
 _SDP = "application/sdp"
-
-
-def _check_extensions(request: Request) -> None:
-    if "require" in request.headers and request.headers.joined("require"):
-        raise Refused(420, "requires an extension that we lack")
+_EARLY_METHODS = frozenset({"UPDATE", "OPTIONS"})
 
 
 def _check_invite_body(request: Request) -> None:
@@ -66,12 +71,17 @@ class Uas:
     """Requests in; responses and events out.
 
     `in_dialog` says who serves which method within a dialog; the stack adds what lives in modules of its own.
+    `beginnings` see the INVITE of each new call.
     """
 
-    def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs) -> None:
+    def __init__(
+        self, core: Core, transactions: Transactions, dialogs: Dialogs, timers: SessionTimers
+    ) -> None:
         self._core = core
         self._transactions = transactions
         self._dialogs = dialogs
+        self._timers = timers
+        self.beginnings: list[Callable[[Leg, Request], None]] = []
         self._secret = core.ids.tag().encode()[:64]
         self._digest = DigestServer(core)
         self.in_dialog: dict[str, InDialog] = {
@@ -167,7 +177,7 @@ class Uas:
             self._on_invite(request, data, key, merge_key, flow, now)
         elif method == "OPTIONS":
             self._check_scheme(request, flow)
-            _check_extensions(request)
+            check_extensions(request, self._core.options_of(flow))
             transaction = self._open(NON_INVITE_SERVER, State.TRYING, key, request, flow)
             self._remember_merge(transaction, merge_key)
             self._answer_options(request, transaction, tagged_to(request, self._core.ids.tag()), flow, now)
@@ -213,8 +223,10 @@ class Uas:
             raise Refused(503, "too many calls at once")
         self._digest.check(request, flow, now)
         self._check_scheme(request, flow)
-        _check_extensions(request)
+        options = core.options_of(flow)
+        check_extensions(request, options)
         _check_invite_body(request)
+        terms = check_terms(request, options)
         target = self._target_of(request)
         routes = route_set(request.headers.getall("record-route"))
         _ = request.from_.uri, request.to.uri
@@ -225,7 +237,10 @@ class Uas:
         transaction.leg = leg
         transaction.tag = leg.local_tag
         transaction.to = tagged_to(request, leg.local_tag)
+        transaction.terms = terms
         self._dialogs.begin_called(leg, request, transaction, target, routes)
+        for beginning in self.beginnings:
+            beginning(leg, request)
         if core.config.trying_at_once:
             trying = build_reply(100, transaction.head, request.headers["to"], _timestamp(request))
             self._transactions.run(transaction, Input.PROVISIONAL, now, trying)
@@ -250,14 +265,14 @@ class Uas:
         if method != "INVITE" and method not in self.in_dialog:
             raise Refused(405 if method in KNOWN_METHODS else 501, "method not served")
         leg = self._dialogs.find(request)
-        if leg is None:
+        if leg is None or (leg.state is LegState.PROCEEDING and method not in _EARLY_METHODS):
             raise Refused(481, "no such dialog")
         number = request.cseq[0]
         core = self._core
         core.note(leg, "in", data, flow, now)
         if number <= leg.remote_cseq:
             raise Refused(500, "CSeq out of order", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n")
-        _check_extensions(request)
+        check_extensions(request, leg.options)
         leg.remote_cseq = number
         if method == "INVITE":
             self._on_reinvite(leg, request, key, flow, now)
@@ -267,9 +282,11 @@ class Uas:
         transaction.to = request.headers["to"]
         self.in_dialog[method](leg, request, transaction, now)
 
-    def answer(self, transaction: Transaction, status: int, lines: str, now: float) -> None:
+    def answer(
+        self, transaction: Transaction, status: int, lines: str, now: float, body: bytes = b""
+    ) -> None:
         """The final response to a request other than INVITE; `lines` are extra header lines."""
-        data = build_reply(status, transaction.head, transaction.to, lines + self._core.server_line)
+        data = build_reply(status, transaction.head, transaction.to, lines + self._core.server_line, body)
         self._transactions.run(transaction, Input.FINAL, now, data)
 
     def _on_bye(self, leg: Leg, request: Request, transaction: Transaction, now: float) -> None:
@@ -279,7 +296,7 @@ class Uas:
         self.answer(transaction, 200, "", now)
         before = leg.state
         self._core.step(leg, LegInput.BYE_RECEIVED, now)
-        if before in {LegState.OFFERED, LegState.RINGING}:
+        if before in {LegState.OFFERED, LegState.RINGING, LegState.ANSWER_WAITING}:
             self._core.events.append(InviteCancelled(leg.id, request.headers))
         elif before is not LegState.ENDING:
             self._core.events.append(ByeReceived(leg.id, request.headers))
@@ -324,19 +341,27 @@ class Uas:
             if leg.invite.table is INVITE_SERVER:
                 raise Refused(500, "an INVITE is under way", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n")
             raise Refused(491, "our own INVITE is under way")
-        if leg.offered and leg.ack_waits:
+        if our_offer_is_open(leg):
             raise Refused(491, "our offer has no answer yet")
+        if their_offer_is_open(leg):
+            raise Refused(500, "an UPDATE is under way", f"Retry-After: {int(core.ids.delay(0, 10))}\r\n")
         if leg.state not in {LegState.ANSWERED, LegState.CONFIRMED}:
             raise Refused(481, "dialog is ending")
         target = contact_target(request)
+        terms = check_terms(request, leg.options)
+        leg.peer_methods = allowed_methods(request) or leg.peer_methods
         transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
         transaction.leg = leg
         transaction.to = request.headers["to"]
         transaction.tag = leg.local_tag
+        transaction.terms = terms
         leg.invite = transaction
         leg.invite_cseq = request.cseq[0]
         leg.reinviting = True
         leg.offered = not request.body
+        leg.answered = False
+        leg.reliable = None
+        leg.pending_sdp = request.body
         leg.pending_target = target or leg.target
         if flow.transport is not Transport.UDP:
             core.unpin(leg.flow, leg)
@@ -346,6 +371,21 @@ class Uas:
             trying = build_reply(100, transaction.head, transaction.to, _timestamp(request))
             self._transactions.run(transaction, Input.PROVISIONAL, now, trying)
         core.events.append(ReinviteReceived(leg.id, request.body))
+
+    def succeed(self, leg: Leg, sdp: bytes, lines: str, now: float) -> None:
+        """2xx to the INVITE or re-INVITE under way. SDP that went out reliably before it is not repeated."""
+        invite = leg.invite
+        assert invite is not None
+        body = b"" if leg.reliable is not None and leg.reliable.had_sdp else sdp
+        leg.sdp = sdp if body else leg.sdp
+        if leg.reinviting and leg.pending_sdp:
+            leg.remote_sdp = leg.pending_sdp
+        kind = f"Content-Type: {_SDP}\r\n" if body else ""
+        extra = (
+            f"{invite.record_routes}Contact: {leg.contact}\r\n{ALLOW_LINE}{supported_line(leg.options)}"
+            f"{self._timers.answer_lines(leg, invite.terms or NO_TERMS, now)}{lines}{self._core.server_line}{kind}"
+        )
+        self._dialogs.succeed(leg, extra, body, now)
 
     # ------------------------------------------------------------------------------------------ ACK and CANCEL
 
@@ -364,6 +404,8 @@ class Uas:
             return
         if transaction is None:
             self._core.note(leg, "in", data, flow, now)
+        if request.body and leg.offered and not leg.answered:
+            leg.answered, leg.remote_sdp = True, request.body
         self._dialogs.acked(leg, wait, now)
         self._core.events.append(AckReceived(leg.id, request.body))
 

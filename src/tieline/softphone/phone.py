@@ -24,6 +24,7 @@ from tieline.sip.events import (
     ReinviteReceived,
     SipEvent,
     Transport,
+    UpdateReceived,
 )
 from tieline.sip.grammar import parse_uri
 from tieline.sip.leg import TraceEntry
@@ -90,21 +91,21 @@ class PhoneCall:
         if isinstance(event, LegProgress):
             self.rang = self.rang or event.response.status == 180
         elif isinstance(event, LegAnswered):
-            self.audio.connect(accept_answer(self._sent, event.response.body))
+            self.audio.connect(accept_answer(self._sent, event.body))
             self.answered.set_result(None)
         elif isinstance(event, LegRefused):
             response = event.response
             retry_after = response.headers.get("Retry-After") if response is not None else None
             phrase = response.phrase if response is not None else "no answer"
             self.answered.set_exception(CallFailed(event.status, phrase, retry_after))
-        elif isinstance(event, ReinviteReceived):
+        elif isinstance(event, (ReinviteReceived, UpdateReceived)):
             local = self._phone.local_media(self.audio)
             negotiated = reanswer(event.offer, local, self._sent)
             self._sent = negotiated.answer
             self.audio.connect(negotiated.media)
-            self._phone.endpoint.act(
-                lambda stack, now: stack.accept_reinvite(self.leg_id, negotiated.answer, now)
-            )
+            stack = self._phone.endpoint.stack
+            accept = stack.accept_update if isinstance(event, UpdateReceived) else stack.accept_reinvite
+            self._phone.endpoint.act(lambda _, now: accept(self.leg_id, negotiated.answer, now))
         elif isinstance(event, ByeReceived):
             self._end(Ending(by="them", headers=tuple(event.headers.items())))
         elif isinstance(event, ByeCompleted):

@@ -139,6 +139,15 @@ class ScriptedSip:
         """A refused re-INVITE."""
         self.journal.append(f"reject_reinvite {status}")
 
+    def accept_update(self, leg_id: int, sdp: bytes) -> None:
+        """200 to an UPDATE."""
+        self.journal.append("accept_update")
+        self.answers.append(sdp)
+
+    def reject_update(self, leg_id: int, status: int) -> None:
+        """A refused UPDATE."""
+        self.journal.append(f"reject_update {status}")
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """What a test put into `traces`."""
         self.taken.append(leg_id)

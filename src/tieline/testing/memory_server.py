@@ -142,6 +142,14 @@ class WireSip(ScriptedSip):
         """A refused re-INVITE."""
         self._verbs.reject_reinvite(leg_id, status)
 
+    def accept_update(self, leg_id: int, sdp: bytes) -> None:
+        """200 to an UPDATE."""
+        self._verbs.accept_update(leg_id, sdp)
+
+    def reject_update(self, leg_id: int, status: int) -> None:
+        """A refused UPDATE."""
+        self._verbs.reject_update(leg_id, status)
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages."""
         self.taken.append(leg_id)

@@ -251,6 +251,7 @@ def test_a_leg_that_is_over_when_we_say_bye_is_over() -> None:
         (LegFailure.NO_ACK, TerminationReason.NO_ACK),
         (LegFailure.TRANSPORT_FAILED, TerminationReason.TRANSPORT_FAILED),
         (LegFailure.PEER_GONE, TerminationReason.PEER_GONE),
+        (LegFailure.SESSION_EXPIRED, TerminationReason.SESSION_EXPIRED),
     ],
 )
 def test_a_leg_that_the_stack_ended_gets_no_bye_of_ours(

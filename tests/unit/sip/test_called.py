@@ -256,7 +256,7 @@ class TestCancel:
 
     def test_of_a_refused_invite(self) -> None:
         wire = Wire()
-        branch = wire.request("INVITE", 1, extra="Require: 100rel\r\n")
+        branch = wire.request("INVITE", 1, extra="Require: frob\r\n")
         wire.request("CANCEL", 1, branch=branch)
         assert wire.statuses() == [420, 200]
 

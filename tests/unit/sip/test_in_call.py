@@ -467,6 +467,6 @@ def test_extensions_and_methods_in_a_call() -> None:
     wire = Wire()
     _, tag = wire.in_call()
     wire.request("INFO", 2, to_tag=tag, extra="Require: x\r\n")
-    wire.request("UPDATE", 3, to_tag=tag)
+    wire.request("MESSAGE", 3, to_tag=tag)
     wire.request("FROB", 4, to_tag=tag)
     assert wire.statuses() == [420, 405, 501]
