@@ -31,6 +31,7 @@ from tieline.errors import ConfigurationError, TielineError
 from tieline.http.app import create_app
 from tieline.http.services import Health, Services
 from tieline.model.project import Project
+from tieline.net.dialogs import end_dialog
 from tieline.net.media_link import MediaLink
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_legs import SipLegs
@@ -125,6 +126,7 @@ class Server:
         self._web: _WebServer | None = None
         self._web_task: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
+        self._lost_dialogs: list[str] = []
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._log = get_logger("server")
 
@@ -171,6 +173,7 @@ class Server:
             self._log.warning("no offline voice", detail=error.message)
         self._closers.append(self.agents.close)
         await self._load_resources()
+        self._lost_dialogs = [text for _, texts in await self.store.dialogs_up() for text in texts]
         settled = await self.outcomes.settle_interrupted(self.directory, self.clock.utc())
         if settled:
             self.metrics.inc("tieline_calls_interrupted_total", by=settled)
@@ -197,7 +200,17 @@ class Server:
             sip_tcp=self.endpoint.address(Transport.TCP),
         )
         self._log.info("= ready", **msgspec.to_builtins(addresses))
+        await self._end_lost_calls()
         return addresses
+
+    async def _end_lost_calls(self) -> None:
+        """Hang up the calls that the previous process had up, now that whoever sees it can ask for their outcome."""
+        ended = 0
+        for text in self._lost_dialogs:
+            ended += end_dialog(self.endpoint, text)
+            await asyncio.sleep(0)
+        if self._lost_dialogs:
+            self._log.warning("calls of the previous run ended", legs=ended, of=len(self._lost_dialogs))
 
     async def _start_sip(self) -> None:
         try:

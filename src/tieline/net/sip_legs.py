@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tieline.errors import TielineError
+from tieline.net.dialogs import write_dialog
 from tieline.net.sip_endpoint import SipEndpoint
 from tieline.observe.logging import get_logger
 from tieline.sip.errors import HeaderRefused, UnknownLeg, WrongState
@@ -103,6 +104,14 @@ class SipLegs:
     def reject_update(self, leg_id: int, status: int) -> None:
         """Refuse an UPDATE."""
         self._act(lambda stack, now: stack.reject_update(leg_id, status, now))
+
+    def dialog(self, leg_id: int) -> str | None:
+        """What a later process needs to end the leg's call; None when there is nothing to end."""
+        try:
+            dialog = self._endpoint.stack.dialog(leg_id)
+        except UnknownLeg:
+            return None
+        return None if dialog is None else write_dialog(dialog)
 
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages; the stack may then let go of it."""
