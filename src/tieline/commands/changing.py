@@ -160,7 +160,9 @@ def _refusal(kind: str, name: str, error: Any) -> CommandFailed:
 
 
 def _option(field: str) -> str:
-    return "NAME" if field in {"name", "slug"} else f"--{field.replace('_', '-')}"
+    if field in {"name", "slug"}:
+        return "NAME"
+    return f"--{field.replace('_', '-')}{'-env' if field.endswith('password') else ''}"
 
 
 def _existing(kind: str, name: str, there: Fields | None) -> Fields:

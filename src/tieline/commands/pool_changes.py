@@ -2,70 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tieline.commands.changing import Fields, change, create, remove, update
 from tieline.commands.context import EXIT_USAGE, CommandFailed, ConfigOption, JsonOption, OpenStore
+from tieline.commands.field_options import FieldOption, field_command
 from tieline.errors import InvalidInput
 
 NameArgument = Annotated[str, typer.Argument(help="The pool.")]
 RangesArgument = Annotated[
     list[str], typer.Argument(metavar="NUMBER...", help="Numbers, and ranges like +15550100-+15550199.")
 ]
-NumbersOption = Annotated[
-    list[str] | None, typer.Option(help="Its numbers: a number or a range; repeat for more.")
-]
-ProjectOption = Annotated[str, typer.Option(help="The project whose callers it serves.")]
-OtherProjectOption = Annotated[str | None, typer.Option(help="The project whose callers it serves.")]
-TrunkOption = Annotated[
-    list[str] | None,
-    typer.Option("--trunk", "--trunks", help="A trunk whose calls it accepts, and trusts; repeat for more."),
-]
-TtlOption = Annotated[
-    str | None,
-    typer.Option("--ttl", "--ttl-s", metavar="SECONDS", help="How long a reservation holds a number."),
-]
-MinTtlOption = Annotated[
-    str | None, typer.Option("--min-ttl", "--min-ttl-s", metavar="SECONDS", help="Shortest time to ask for.")
-]
-MaxTtlOption = Annotated[
-    str | None, typer.Option("--max-ttl", "--max-ttl-s", metavar="SECONDS", help="Longest time to ask for.")
-]
-CooldownOption = Annotated[
-    str | None,
-    typer.Option(
-        "--cooldown", "--claim-cooldown-s", metavar="SECONDS", help="Rest of a number after its caller came."
-    ),
-]
-ExpiryOption = Annotated[
-    str | None,
-    typer.Option(
-        "--expiry-cooldown",
-        "--expiry-cooldown-s",
-        metavar="SECONDS",
-        help="Rest of a number that nobody called.",
-    ),
-]
-GraceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--setup-grace",
-        "--setup-grace-s",
-        metavar="SECONDS",
-        help="Time left at least when a call fails before its answer.",
-    ),
-]
-CallerOption = Annotated[
-    str | None, typer.Option(help="How callers are compared with the expected one: off, lenient or strict.")
-]
-LateOption = Annotated[
-    str | None, typer.Option(help="Whether a late call gets its attributes: matched, always or never.")
-]
-ClearOption = Annotated[
-    list[str] | None, typer.Option(metavar="FIELD", help="Give a field its default again; repeat for more.")
-]
+SECONDS = "SECONDS"
+
+OPTIONS = (
+    FieldOption("project", "The project whose callers it serves."),
+    FieldOption("numbers", "Its numbers: a number or a range; repeat for more.", many=True),
+    FieldOption("trunks", "A trunk whose calls it accepts, and trusts; repeat for more.",
+                names=("--trunk", "--trunks"), many=True),
+    FieldOption("ttl_s", "How long a reservation holds a number.", SECONDS, names=("--ttl", "--ttl-s")),
+    FieldOption("min_ttl_s", "Shortest time to ask for.", SECONDS, names=("--min-ttl", "--min-ttl-s")),
+    FieldOption("max_ttl_s", "Longest time to ask for.", SECONDS, names=("--max-ttl", "--max-ttl-s")),
+    FieldOption("claim_cooldown_s", "Rest of a number after its caller came.", SECONDS,
+                names=("--cooldown", "--claim-cooldown-s")),
+    FieldOption("expiry_cooldown_s", "Rest of a number that nobody called.", SECONDS,
+                names=("--expiry-cooldown", "--expiry-cooldown-s")),
+    FieldOption("setup_grace_s", "Time left at least when a call fails before its answer.", SECONDS,
+                names=("--setup-grace", "--setup-grace-s")),
+    FieldOption("caller_policy", "How callers are compared with the expected one: off, lenient or strict."),
+    FieldOption("late_policy", "Whether a late call gets its attributes: matched, always or never."),
+)  # fmt: skip
+"""Every field of a pool but its name."""
+
+HELP = "The pool."
 
 
 def register(app: typer.Typer) -> None:
@@ -77,73 +49,18 @@ def register(app: typer.Typer) -> None:
     app.command("remove-numbers")(remove_numbers)
 
 
-def create_pool(
-    name: NameArgument,
-    project: ProjectOption,
-    numbers: NumbersOption = None,
-    trunk: TrunkOption = None,
-    ttl_s: TtlOption = None,
-    min_ttl_s: MinTtlOption = None,
-    max_ttl_s: MaxTtlOption = None,
-    claim_cooldown_s: CooldownOption = None,
-    expiry_cooldown_s: ExpiryOption = None,
-    setup_grace_s: GraceOption = None,
-    caller_policy: CallerOption = None,
-    late_policy: LateOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@field_command(OPTIONS, HELP, required=("project",))
+def create_pool(name: str, given: Fields, config: Path | None, as_json: bool) -> None:
     """Make a pool; its numbers may also come later, with `tieline pool add-numbers`."""
-    given = {
-        "project": project,
-        "trunks": trunk,
-        "ttl_s": ttl_s,
-        "min_ttl_s": min_ttl_s,
-        "max_ttl_s": max_ttl_s,
-        "claim_cooldown_s": claim_cooldown_s,
-        "expiry_cooldown_s": expiry_cooldown_s,
-        "setup_grace_s": setup_grace_s,
-        "caller_policy": caller_policy,
-        "late_policy": late_policy,
-    }
     make = create("pools", name, given)
     change(
-        config, "pools", name, lambda there, opened: {**make(there, opened), "numbers": numbers or []},
-        as_json=as_json,
-    )  # fmt: skip
+        config, "pools", name, lambda there, opened: {"numbers": [], **make(there, opened)}, as_json=as_json
+    )
 
 
-def set_pool(
-    name: NameArgument,
-    project: OtherProjectOption = None,
-    numbers: NumbersOption = None,
-    trunk: TrunkOption = None,
-    ttl_s: TtlOption = None,
-    min_ttl_s: MinTtlOption = None,
-    max_ttl_s: MaxTtlOption = None,
-    claim_cooldown_s: CooldownOption = None,
-    expiry_cooldown_s: ExpiryOption = None,
-    setup_grace_s: GraceOption = None,
-    caller_policy: CallerOption = None,
-    late_policy: LateOption = None,
-    clear: ClearOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@field_command(OPTIONS, HELP, clears=True)
+def set_pool(name: str, given: Fields, config: Path | None, as_json: bool, clear: list[str] | None) -> None:
     """Change a pool: what is given replaces what was there, the rest stays. What is reserved keeps its terms."""
-    given = {
-        "project": project,
-        "numbers": numbers,
-        "trunks": trunk,
-        "ttl_s": ttl_s,
-        "min_ttl_s": min_ttl_s,
-        "max_ttl_s": max_ttl_s,
-        "claim_cooldown_s": claim_cooldown_s,
-        "expiry_cooldown_s": expiry_cooldown_s,
-        "setup_grace_s": setup_grace_s,
-        "caller_policy": caller_policy,
-        "late_policy": late_policy,
-    }
     change(config, "pools", name, update("pools", name, given, clear), as_json=as_json)
 
 

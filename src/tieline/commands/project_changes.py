@@ -9,6 +9,7 @@ import typer
 
 from tieline.commands.changing import change, update
 from tieline.commands.context import ConfigOption, JsonOption
+from tieline.commands.field_options import ClearOption
 
 
 def register(app: typer.Typer) -> None:
@@ -34,10 +35,7 @@ def set_project(
         typer.Option("--answer-only/--no-answer-only", help="Answer and hold calls, without an agent."),
     ] = None,
     fallback_handoff: Annotated[str | None, typer.Option(help="Destination when the agent fails.")] = None,
-    clear: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FIELD", help="Give a field its default again; repeat for more."),
-    ] = None,
+    clear: ClearOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from tieline.commands.changing import change, create, remove, update
+from tieline.commands.changing import Fields, change, create, remove, update
 from tieline.commands.context import ConfigOption, JsonOption
+from tieline.commands.field_options import FieldOption, field_command
 
-NameArgument = Annotated[str, typer.Argument(help="The trunk.")]
-NetworkOption = Annotated[
-    list[str] | None,
-    typer.Option("--network", "--networks", help="A source network of the peer; repeat for more."),
-]
-AccountOption = Annotated[str | None, typer.Option(help="The only account it may reach.")]
-TokenHeaderOption = Annotated[str | None, typer.Option(help="Header that carries a SIP token.")]
-RequireTokenOption = Annotated[
-    bool | None, typer.Option("--require-token/--no-require-token", help="Refuse calls without a token.")
-]
-NumberFromOption = Annotated[
-    str | None, typer.Option(help="Where the dialled number stands: request_uri, to or header.")
-]
-NumberHeaderOption = Annotated[str | None, typer.Option(help="The header, for `--number-from header`.")]
-RegionOption = Annotated[str | None, typer.Option(help="Country that completes national numbers.")]
-MaxCallsOption = Annotated[str | None, typer.Option(metavar="NUMBER", help="Calls at one time.")]
-MaxCpsOption = Annotated[str | None, typer.Option(metavar="NUMBER", help="New calls in a second.")]
-AttachOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--attach-forwarded/--no-attach-forwarded",
-        help="Let forwarded calls have a reservation's attributes.",
-    ),
-]
-SharedIdOption = Annotated[str | None, typer.Option(help="Header whose value is the shared id.")]
-AdvertisedOption = Annotated[str | None, typer.Option(help="Our address as this peer sees it.")]
-ClearOption = Annotated[
-    list[str] | None, typer.Option(metavar="FIELD", help="Give a field its default again; repeat for more.")
-]
+ASK = "-"
+"""Given in place of an environment variable's name: the secret is typed in, unseen."""
+
+
+def _secret(variable: str) -> Any:
+    """A secret from the environment variable of that name, or from whoever sits at the terminal."""
+    if variable == ASK:
+        return typer.prompt("Password", hide_input=True)
+    return {"value_from_env": variable}
+
+
+SECONDS, NUMBER, NAME = "SECONDS", "NUMBER", "NAME"
+FROM_ENV = "Environment variable that holds {}; - asks for it. Encrypted at rest."
+
+OPTIONS = (
+    FieldOption("networks", "A source network of the peer; repeat for more.", names=("--network", "--networks"),
+                many=True),
+    FieldOption("profile", "The profile of what is at the other end; see `tieline profile list`.", NAME),
+    FieldOption("account", "The only account it may reach."),
+    FieldOption("token_header", "Header that carries a SIP token."),
+    FieldOption("require_token", "Refuse calls without a token.", flag=True),
+    FieldOption("number_from", "Where the dialled number stands: request_uri, to or header."),
+    FieldOption("number_header", "The header, for `--number-from header`."),
+    FieldOption("default_region", "Country that completes national numbers."),
+    FieldOption("max_calls", "Calls at one time.", NUMBER),
+    FieldOption("max_cps", "New calls in a second.", NUMBER),
+    FieldOption("attach_forwarded", "Let forwarded calls have a reservation's attributes.", flag=True),
+    FieldOption("shared_id_header", "Header whose value is the shared id."),
+    FieldOption("advertised_host", "Our address as this peer sees it."),
+    FieldOption("advertised_port", "Our SIP port as this peer sees it.", NUMBER),
+    FieldOption("target", "Where we reach it: host, host:port or SIP URI."),
+    FieldOption("transport", "How we reach it: udp, tcp or tls."),
+    FieldOption("tls_name", "Name that its certificate must bear."),
+    FieldOption("username", "Name that we answer its challenges with."),
+    FieldOption("password", FROM_ENV.format("our password"), NAME, names=("--password-env",), read=_secret),
+    FieldOption("register", "Register with it as the user name.", flag=True),
+    FieldOption("register_expires_s", "How long a registration is asked for.", SECONDS,
+                names=("--register-expires", "--register-expires-s")),
+    FieldOption("options_interval_s", "Ask it with OPTIONS whether it is up, so often.", SECONDS,
+                names=("--options-interval", "--options-interval-s")),
+    FieldOption("auth_username", "Name that it has to authenticate its calls with."),
+    FieldOption("auth_password", FROM_ENV.format("its password"), NAME, names=("--auth-password-env",), read=_secret),
+    FieldOption("encryption", "What we make of SRTP: refused, offered or required."),
+    FieldOption("session_timer", "Session timers: off, supported or required."),
+    FieldOption("session_expires_s", "Session interval that we ask for.", SECONDS,
+                names=("--session-expires", "--session-expires-s")),
+    FieldOption("reliable_provisional", "Reliable provisional answers: off, supported or required."),
+    FieldOption("refer_domain", "Host of the URI that a number becomes in Refer-To."),
+    FieldOption("first_bye", "Who ends our leg after a REFER that succeeded: us or peer."),
+    FieldOption("bye_wait_s", "How long the peer's BYE is waited for.", SECONDS, names=("--bye-wait", "--bye-wait-s")),
+    FieldOption("notify_timeout_s", "How long the NOTIFYs of a REFER are waited for.", SECONDS,
+                names=("--notify-timeout", "--notify-timeout-s")),
+    FieldOption("alive_s", "How long a handed-off call has to live to count as alive.", SECONDS,
+                names=("--alive", "--alive-s")),
+    FieldOption("max_headers", "Custom headers that get through.", NUMBER),
+)  # fmt: skip
+"""Every field of a trunk but its name."""
+
+HELP = "The trunk."
 
 
 def register(app: typer.Typer) -> None:
@@ -47,77 +79,20 @@ def register(app: typer.Typer) -> None:
     app.command("remove")(remove_trunk)
 
 
-def create_trunk(
-    name: NameArgument,
-    network: NetworkOption = None,
-    account: AccountOption = None,
-    token_header: TokenHeaderOption = None,
-    require_token: RequireTokenOption = None,
-    number_from: NumberFromOption = None,
-    number_header: NumberHeaderOption = None,
-    default_region: RegionOption = None,
-    max_calls: MaxCallsOption = None,
-    max_cps: MaxCpsOption = None,
-    attach_forwarded: AttachOption = None,
-    shared_id_header: SharedIdOption = None,
-    advertised_host: AdvertisedOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@field_command(OPTIONS, HELP)
+def create_trunk(name: str, given: Fields, config: Path | None, as_json: bool) -> None:
     """Let a SIP peer call. A running server takes its calls within a second or two."""
-    given = {
-        "networks": network,
-        "account": account,
-        "token_header": token_header,
-        "require_token": require_token,
-        "number_from": number_from,
-        "number_header": number_header,
-        "default_region": default_region,
-        "max_calls": max_calls,
-        "max_cps": max_cps,
-        "attach_forwarded": attach_forwarded,
-        "shared_id_header": shared_id_header,
-        "advertised_host": advertised_host,
-    }
     change(config, "trunks", name, create("trunks", name, given), as_json=as_json)
 
 
-def set_trunk(
-    name: NameArgument,
-    network: NetworkOption = None,
-    account: AccountOption = None,
-    token_header: TokenHeaderOption = None,
-    require_token: RequireTokenOption = None,
-    number_from: NumberFromOption = None,
-    number_header: NumberHeaderOption = None,
-    default_region: RegionOption = None,
-    max_calls: MaxCallsOption = None,
-    max_cps: MaxCpsOption = None,
-    attach_forwarded: AttachOption = None,
-    shared_id_header: SharedIdOption = None,
-    advertised_host: AdvertisedOption = None,
-    clear: ClearOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@field_command(OPTIONS, HELP, clears=True)
+def set_trunk(name: str, given: Fields, config: Path | None, as_json: bool, clear: list[str] | None) -> None:
     """Change a trunk: what is given replaces what was there, the rest stays."""
-    given = {
-        "networks": network,
-        "account": account,
-        "token_header": token_header,
-        "require_token": require_token,
-        "number_from": number_from,
-        "number_header": number_header,
-        "default_region": default_region,
-        "max_calls": max_calls,
-        "max_cps": max_cps,
-        "attach_forwarded": attach_forwarded,
-        "shared_id_header": shared_id_header,
-        "advertised_host": advertised_host,
-    }
     change(config, "trunks", name, update("trunks", name, given, clear), as_json=as_json)
 
 
-def remove_trunk(name: NameArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def remove_trunk(
+    name: Annotated[str, typer.Argument(help=HELP)], config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """Let a SIP peer call no more. Refused while a pool names the trunk; calls that are up go on."""
     remove(config, "trunks", name, as_json=as_json)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+from tieline.handoff.plan import DEFAULT_NAME
+from tieline.integrations.profiles import PROFILES
 from tieline.model.pool import Pool
 from tieline.model.resources import Resources
 from tieline.model.trunk import NumberSource
-from tieline.resources.reader import Draft, Reader
+from tieline.resources.reader import Draft, Reader, unknown
 
 Names = Mapping[str, Mapping[str, Draft]]
+
+NEED_TARGET = ("register", "options_interval_s", "transport", "tls_name")
+"""Fields of a trunk that say how it is reached, and are nothing without saying where."""
 
 
 def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None:
@@ -27,6 +32,8 @@ def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None
     _check_pool_numbers(resources, fault)
     _check_project_numbers(resources, fault)
     _check_trunks(resources, fault)
+    _check_reach(resources, fault)
+    _check_handoffs(resources, fault)
     _check_secrets(resources, fault)
 
 
@@ -132,6 +139,56 @@ def _check_trunks(resources: Resources, fault: Fault) -> None:
             other = holders.setdefault(network, trunk.name)
             if other != trunk.name:
                 fault("trunks", trunk.name, "networks", f"{network} already belongs to the trunk {other}")
+
+
+def _check_reach(resources: Resources, fault: Fault) -> None:
+    """What a trunk says of its peer and of how it is reached has to hang together."""
+    for trunk in resources.trunks:
+        if trunk.profile not in PROFILES:
+            fault(
+                "trunks",
+                trunk.name,
+                "profile",
+                f"{trunk.profile!r}: {unknown(trunk.profile, PROFILES, 'profile')}",
+            )
+        if trunk.target is None:
+            for field in NEED_TARGET:
+                if getattr(trunk, field):
+                    fault("trunks", trunk.name, field, "needs a `target`")
+        if trunk.register and trunk.username is None:
+            fault("trunks", trunk.name, "register", "needs a `username`")
+        for name, secret in (("username", "password"), ("auth_username", "auth_password")):
+            given = [field for field in (name, secret) if getattr(trunk, field) is not None]
+            if len(given) == 1:
+                other = secret if given == [name] else name
+                fault("trunks", trunk.name, given[0], f"goes with `{other}`, and only with it")
+
+
+def _check_handoffs(resources: Resources, fault: Fault) -> None:
+    """What destinations name has to be there: trunks always, other destinations unless the folder may have them."""
+    accounts = {trunk.name: trunk.account for trunk in resources.trunks}
+    for project in resources.projects:
+        names = {one.name for one in project.handoffs}
+        for one in project.handoffs:
+            endpoint = one.sip_config.outbound_endpoint
+            if endpoint is not None and accounts.get(endpoint, "") not in {None, project.account}:
+                problem = "belongs to another account" if endpoint in accounts else "is no trunk"
+                fault(
+                    "projects",
+                    project.slug,
+                    "handoffs",
+                    f"{one.name}: outbound_endpoint {endpoint} {problem}",
+                )
+            for rung in one.fallback or ():
+                wanted = rung.destination
+                known = wanted is None or wanted in names or wanted.casefold() == DEFAULT_NAME
+                if project.path is None and not known:
+                    fault(
+                        "projects",
+                        project.slug,
+                        "handoffs",
+                        f"{one.name}: fallback names no destination {wanted!r}",
+                    )
 
 
 def _check_secrets(resources: Resources, fault: Fault) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from tests.unit.commands.conftest import RESOURCES, Tieline
+from tieline.commands.pool_changes import OPTIONS as POOL_OPTIONS
+from tieline.commands.trunk_changes import OPTIONS as TRUNK_OPTIONS
+from tieline.resources.kinds import KINDS
 
 ALL_TRUNK_OPTIONS = (
     ("--network", "192.0.2.0/24"),
@@ -23,7 +26,41 @@ ALL_TRUNK_OPTIONS = (
     ("--attach-forwarded",),
     ("--shared-id-header", "X-Shared"),
     ("--advertised-host", "203.0.113.9"),
+    ("--advertised-port", "5070"),
+    ("--profile", "genesys"),
+    ("--target", "sbc.example.com"),
+    ("--transport", "tls"),
+    ("--tls-name", "sbc.example.org"),
+    ("--username", "acme"),
+    ("--password-env", "PBX_PASSWORD"),
+    ("--register",),
+    ("--register-expires", "600"),
+    ("--options-interval", "30"),
+    ("--auth-username", "sbc"),
+    ("--auth-password-env", "-"),
+    ("--encryption", "required"),
+    ("--session-timer", "off"),
+    ("--session-expires", "900"),
+    ("--reliable-provisional", "required"),
+    ("--refer-domain", "refer.example.com"),
+    ("--first-bye", "peer"),
+    ("--bye-wait", "2.5"),
+    ("--notify-timeout", "10"),
+    ("--alive", "30"),
+    ("--max-headers", "5"),
 )
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment, and somebody at the terminal."""
+    monkeypatch.setenv("PBX_PASSWORD", "xyzzy")
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "plugh")
+
+
+def test_every_field_has_an_option() -> None:
+    assert {one.field for one in TRUNK_OPTIONS} == {field.name for field in KINDS["trunks"]} - {"name"}
+    assert {one.field for one in POOL_OPTIONS} == {field.name for field in KINDS["pools"]} - {"name"}
 
 
 def words(options: tuple[tuple[str, ...], ...]) -> list[str]:
@@ -35,6 +72,7 @@ def trunk(tieline: Tieline, name: str) -> dict[str, Any]:
     return fields
 
 
+@pytest.mark.usefixtures("secrets")
 def test_a_trunk_with_every_field(applied: Tieline) -> None:
     ran = applied("trunk", "create", "carrier", *words(ALL_TRUNK_OPTIONS), "--json")
     assert ran.status == 0, ran.err
@@ -53,12 +91,35 @@ def test_a_trunk_with_every_field(applied: Tieline) -> None:
         "attach_forwarded": True,
         "shared_id_header": "X-Shared",
         "advertised_host": "203.0.113.9",
+        "profile": "genesys",
+        "target": "sbc.example.com",
+        "register": True,
+        "register_expires_s": 600,
+        "password": "(hidden)",
+        "auth_password": "(hidden)",
+        "session_timer": "off",
+        "alive_s": 30.0,
+        "max_headers": 5,
     }
     assert applied("trunk", "create", "carrier", "--network", "192.0.2.1").err == (
         "tieline: there is a trunk carrier already; change it with `tieline trunk set`\n"
     )
 
 
+@pytest.mark.usefixtures("secrets")
+def test_passwords_are_kept_and_not_shown(applied: Tieline) -> None:
+    made = applied("trunk", "create", "carrier", *words(ALL_TRUNK_OPTIONS))
+    shown = applied("trunk", "show", "carrier").out + applied("trunk", "list", "--json").out + made.out
+    shown += applied("trunk", "set", "carrier", "--alive", "5").out + applied("export").out
+    assert "xyzzy" not in shown
+    assert "plugh" not in shown
+    assert "TRUNK_CARRIER_AUTH_PASSWORD" in applied("export").out
+    assert applied("trunk", "set", "carrier", "--password-env", "PBX_PASSWORD").out == "nothing to change\n"
+    unset = applied("trunk", "set", "carrier", "--password-env", "NO_SUCH")
+    assert unset.err == "tieline: --password-env: the environment variable NO_SUCH is not set\n"
+
+
+@pytest.mark.usefixtures("secrets")
 def test_a_trunk_is_changed_field_by_field(applied: Tieline) -> None:
     applied("trunk", "create", "carrier", *words(ALL_TRUNK_OPTIONS))
     before = trunk(applied, "carrier")

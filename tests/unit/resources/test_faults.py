@@ -89,6 +89,16 @@ def test_a_file_of_many_megabytes() -> None:
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, encryption: none}\n", 4, "trunks[0].encryption", "unknown word"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, session_expires_s: 30}\n", 4, "trunks[0].session_expires_s", "whole number from 90"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, advertised_port: 0}\n", 4, "trunks[0].advertised_port", "whole number from 1"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, profile: genesis}\n", 4, "trunks.t.profile", "did you mean genesys?"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, profile: avaya}\n", 4, "trunks.t.profile", "known are agentforce, amazon_connect"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, transport: tls}\n", 4, "trunks.t.transport", "needs a `target`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, tls_name: a.example.com}\n", 4, "trunks.t.tls_name", "needs a `target`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, options_interval_s: 30}\n", 4, "trunks.t.options_interval_s", "needs a `target`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, register: true, target: h}\n", 4, "trunks.t.register", "needs a `username`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, register: true, username: u, password: p}\n", 4, "trunks.t.register", "needs a `target`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, username: u}\n", 4, "trunks.t.username", "goes with `password`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, password: p}\n", 4, "trunks.t.password", "goes with `username`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, auth_username: u}\n", 4, "trunks.t.auth_username", "goes with `auth_password`"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [hello]}\n", 4, "pools[0].numbers[0]", "not a phone number"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [[1]]}\n", 4, "pools[0].numbers[0]", "must be text"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: {a: b}}\n", 4, "pools[0].numbers", "numbers and ranges"),
@@ -147,6 +157,8 @@ PROJECT = "accounts: [{slug: a}]\nprojects:\n  - slug: p\n    answer_only: true\
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [{}]\n", 8, "neither a destination nor a method"),
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [fax]\n", 8, "unknown word"),
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [{to: y, method: bye}]\n", 8, "unknown field"),
+        ("    handoffs:\n      - {name: x, sip_config: {method: bye}, fallback: [{destination: y}]}\n", 5, "x: fallback names no destination 'y'"),
+        ("    handoffs:\n      - {name: x, sip_config: {method: invite, outbound_endpoint: t}}\n", 5, "x: outbound_endpoint t is no trunk"),
         ("    fallback_handoff: nowhere\n", 5, "there is no destination 'nowhere'"),
         ("    handoff_api: {state_keys: [a, b], aliases: {a: b}}\n", 5, "two keys would be exposed as 'b'"),
         ("    handoff_api: [a]\n", 5, "must be a mapping"),
@@ -196,6 +208,16 @@ def test_the_same_digits_on_two_tenants_trunks() -> None:
     assert faults(TENANTS) == []
     shared = "trunks: [{name: t, networks: 10.0.0.1}]\n"
     assert "both take calls over t" in only(TENANTS + shared)[2]
+
+
+def test_an_endpoint_of_another_account() -> None:
+    handoffs = "handoffs: [{name: x, sip_config: {method: invite, outbound_endpoint: ENDPOINT}}, {name: y, sip_config: {method: bye}, fallback: [{destination: DEFAULT}, {destination: x}]}]"
+    text = TENANTS.replace("slug: p, account: a,", f"slug: p, account: a, {handoffs},")
+    own = "trunks: [{name: t, networks: 10.0.0.1, account: a}, {name: u, networks: 10.0.0.2, account: b}, {name: v, networks: 10.0.0.3}]\n"
+    text = text.replace(", {name: n, project: q, numbers: [+15550100000]}", "")
+    assert faults(text.replace("ENDPOINT", "t") + own) == []
+    assert faults(text.replace("ENDPOINT", "v") + own) == []
+    assert "outbound_endpoint u belongs to another account" in only(text.replace("ENDPOINT", "u") + own)[2]
 
 
 def test_keys_must_differ_and_belong_together() -> None:
