@@ -69,9 +69,10 @@ def check_route(route: str) -> str:
         if _EXTENSION.fullmatch(text) is None:
             raise _bad_route(route, "it is neither a URI nor a number nor an extension")
         return text
-    if re.match(r"(?:sips?|tel):", text, re.IGNORECASE) is None:
+    if ":" not in text.partition("@")[0]:
         text = f"sip:{text}"
-    _parse(text, route)
+    if _parse(text, route).scheme not in {"sip", "sips", "tel"}:
+        raise _bad_route(route, "only sip, sips and tel URIs can be called")
     return text
 
 

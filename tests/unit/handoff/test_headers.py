@@ -12,6 +12,7 @@ from tieline.handoff.headers import (
     value_fault,
     variables_of,
 )
+from tieline.model.profile import HeaderLimits
 
 
 def test_variables_are_filled_from_the_state() -> None:
@@ -78,6 +79,35 @@ def test_there_is_a_limit_to_their_number() -> None:
     assert filled.left_out == (
         (f"X-{MAX_HEADERS}", "there are 40 headers already, which is the most that go along"),
     )
+
+
+def test_headers_over_the_budget_are_left_out_from_the_end() -> None:
+    limits = HeaderLimits(count=2)
+    filled = fill_headers([("X-a", "1"), ("Reason", "x"), ("X-b", "2")], {"X-c": "3", "X-d": "4"}, {}, limits)
+    assert [name for name, _ in filled.headers] == ["X-a", "Reason", "X-b"]
+    why = "there are 2 headers already, which is the most that go along"
+    assert filled.left_out == (("X-c", why), ("X-d", why))
+
+
+def test_a_total_length_is_kept_to() -> None:
+    filled = fill_headers([("X-a", "1234"), ("X-b", "1"), ("X-c", "")], {}, {}, HeaderLimits(total_length=14))
+    assert filled.headers == (("X-a", "1234"), ("X-b", "1"))[:1]
+    assert [name for name, _ in filled.left_out] == ["X-b", "X-c"]
+    assert filled.left_out[0][1] == "the peer takes at most 14 bytes of custom headers"
+
+
+def test_values_that_the_peer_would_lose_are_left_out() -> None:
+    limits = HeaderLimits(value_length=3, ascii_only=True)
+    filled = fill_headers([("X-a", "abcd"), ("X-b", "ä"), ("X-c", "abc")], {}, {}, limits)
+    assert filled.headers == (("X-c", "abc"),)
+    assert filled.left_out == (
+        ("X-a", "the value is longer than the 3 characters that the peer lets through"),
+        ("X-b", "the value is not plain ASCII, which is all that the peer lets through"),
+    )
+
+
+def test_a_prefix_is_for_warnings_only() -> None:
+    assert fill_headers([("Caller", "1")], {}, {}, HeaderLimits(prefix="X-")).left_out == ()
 
 
 def test_variable_names_are_listed_in_order() -> None:
