@@ -33,8 +33,10 @@ from tieline.http.services import Health, Services
 from tieline.model.project import Project
 from tieline.net.dialogs import end_dialog
 from tieline.net.media_link import MediaLink
+from tieline.net.sip_connection import StreamLimits
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_legs import SipLegs
+from tieline.net.sip_tls import TlsContexts, expires_in_s
 from tieline.observe.feed import CounterFeed
 from tieline.observe.logging import get_logger
 from tieline.observe.loop_lag import watch_lag
@@ -53,6 +55,7 @@ from tieline.wiring import (
     media_settings,
     sip_bindings,
     sip_config,
+    tls_files,
 )
 
 GC_STEP = 20_000
@@ -71,6 +74,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     http: str
     sip_udp: tuple[str, int] | None
     sip_tcp: tuple[str, int] | None
+    sip_tls: tuple[str, int] | None
 
 
 class Server:
@@ -102,10 +106,14 @@ class Server:
             max_attribute_depth=settings.http.attributes_max_depth,
             default_region=settings.server.default_region,
         )
-        self._udp, self._tcp = sip_bindings(settings)
+        self._bindings = sip_bindings(settings)
+        self.tls = TlsContexts(tls_files(settings))
         self.endpoint = SipEndpoint(
-            SipStack(sip_config(settings, self._udp, self._tcp), SystemIds(), self._admit_peer),
+            SipStack(sip_config(settings, self._bindings), SystemIds(), self._admit_peer),
             self._on_sip_event,
+            StreamLimits(keepalive_s=settings.sip.keepalive_s),
+            self.tls,
+            self._tls_name,
         )
         self.refusals = RefusalLog(self.store, self.clock, self.metrics)
         self.registry = CallRegistry(
@@ -198,6 +206,7 @@ class Server:
             http=f"http://{f'[{host}]' if ':' in host else host}:{port}",
             sip_udp=self.endpoint.address(Transport.UDP),
             sip_tcp=self.endpoint.address(Transport.TCP),
+            sip_tls=self.endpoint.address(Transport.TLS),
         )
         self._log.info("= ready", **msgspec.to_builtins(addresses))
         await self._end_lost_calls()
@@ -213,11 +222,13 @@ class Server:
             self._log.warning("calls of the previous run ended", legs=ended, of=len(self._lost_dialogs))
 
     async def _start_sip(self) -> None:
+        bound = self._bindings
         try:
-            await self.endpoint.start(udp=self._udp, tcp=self._tcp)
+            await self.endpoint.start(udp=bound.udp, tcp=bound.tcp, tls=bound.tls)
         except OSError as error:
+            shown = ", ".join(f"{name} {host}:{port}" for name, (host, port) in bound.present())
             raise ConfigurationError(
-                f"SIP cannot listen on {self._udp or self._tcp}: {error.strerror}", field="sip.udp_port"
+                f"SIP cannot listen on {shown}: {error.strerror}", field="sip.udp_port"
             ) from None
 
     async def drain(self, timeout_s: float | None = None) -> None:
@@ -268,7 +279,8 @@ class Server:
         )  # fmt: skip
 
     async def reload(self) -> None:
-        """Read resources, recordings and the agents' code again. What cannot be loaded stays as it was."""
+        """Read resources, recordings, agents' code and certificates again. What cannot be loaded stays as it was."""
+        self.tls.reload()
         try:
             await self._load_resources(renew=True)
         except TielineError as error:
@@ -287,6 +299,7 @@ class Server:
         while True:
             await asyncio.sleep(WATCH_S)
             await self._follow_resources()
+            self.tls.follow(self.clock.utc())
             self._refresh_gauges()
 
     async def _follow_resources(self) -> None:
@@ -321,8 +334,13 @@ class Server:
         self.metrics.set("tieline_agents_down", len(self.agents.faults))
         self.metrics.set("tieline_draining", float(self.admission.draining))
         self.metrics.set("tieline_clock_offset_seconds", self.clock.wall_offset_s())
+        self.metrics.set(
+            "tieline_tls_certificate_expires_seconds", expires_in_s(self.tls.expires_at, self.clock.utc())
+        )
         counters = self.endpoint.stack.counters
         take = self._feed.take
+        for direction, failed in zip(("in", "out"), self.endpoint.failed_handshakes, strict=True):
+            take(failed, "tieline_tls_handshakes_failed_total", direction)
         take(self.store.commits, "tieline_store_commits_total")
         take(self.store.writes, "tieline_store_writes_total")
         received = counters.requests_received + counters.responses_received
@@ -345,6 +363,11 @@ class Server:
         if self.directory.trunk_by_host(flow.remote[0]) is not None:
             return Peer.KNOWN
         return Peer.REFUSE if self.settings.sip.unknown_peers is UnknownPeers.REFUSE else Peer.DROP
+
+    def _tls_name(self, flow: Flow) -> str | None:
+        """The name for the certificate of a peer that is called at an address: its trunk's."""
+        trunk = self.directory.trunk_by_host(flow.remote[0])
+        return trunk.tls_name if trunk is not None else None
 
     async def _check_store(self) -> str | None:
         try:

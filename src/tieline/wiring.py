@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tieline import __version__
 from tieline.agent.barred import BarredAgent
@@ -15,6 +16,7 @@ from tieline.model.project import Project
 from tieline.model.trunk import Trunk
 from tieline.net.addresses import free_port, is_wildcard, local_address_towards, resolve_literal
 from tieline.net.media_link import MediaSettings
+from tieline.net.sip_tls import TlsFiles
 from tieline.sip.config import SipConfig
 from tieline.sip.events import Transport
 from tieline.sip.message import Limits
@@ -27,30 +29,58 @@ Binding = tuple[str, int] | None
 """A host and port, or nothing where a transport is off."""
 
 
-def sip_bindings(settings: Settings) -> tuple[Binding, Binding]:
-    """Where SIP listens over UDP and TCP. Port 0 is replaced by a free one, since it has to be advertised."""
+class SipBindings(NamedTuple):
+    """Where SIP listens."""
+
+    udp: Binding = None
+    tcp: Binding = None
+    tls: Binding = None
+
+    def present(self) -> list[tuple[str, tuple[str, int]]]:
+        """Those that are on, each with its name."""
+        return [(name, bound) for name, bound in self._asdict().items() if bound is not None]
+
+
+def sip_bindings(settings: Settings) -> SipBindings:
+    """Where SIP listens. Port 0 is replaced by a free one, since it has to be advertised."""
     sip = settings.sip
-    udp = (sip.udp_host, sip.udp_port or free_port(sip.udp_host, socket.SOCK_DGRAM)) if sip.udp_host else None
-    tcp = (
-        (sip.tcp_host, sip.tcp_port or free_port(sip.tcp_host, socket.SOCK_STREAM)) if sip.tcp_host else None
+    wanted = (
+        (sip.udp_host, sip.udp_port, socket.SOCK_DGRAM),
+        (sip.tcp_host, sip.tcp_port, socket.SOCK_STREAM),
+        (sip.tls_host if sip.tls_certificate else "", sip.tls_port, socket.SOCK_STREAM),
     )
-    return udp, tcp
+    return SipBindings(
+        *((host, port or free_port(host, kind)) if host else None for host, port, kind in wanted)
+    )
 
 
-def sip_config(settings: Settings, udp: Binding, tcp: Binding) -> SipConfig:
+def sip_config(settings: Settings, bindings: SipBindings) -> SipConfig:
     """What the stack is told: the advertised addresses and the limits."""
     sip = settings.sip
     advertised: dict[Transport, tuple[str, int]] = {}
-    for transport, binding in ((Transport.UDP, udp), (Transport.TCP, tcp)):
-        if binding is not None:
-            host, port = binding
-            shown = local_address_towards(ROUTED_PROBE) if is_wildcard(host) else host
-            advertised[transport] = (sip.advertised_host or shown, sip.advertised_port or port)
+    for name, (host, port) in bindings.present():
+        transport = Transport[name.upper()]
+        shown = local_address_towards(ROUTED_PROBE) if is_wildcard(host) else host
+        told = sip.advertised_tls_port if transport is Transport.TLS else sip.advertised_port
+        advertised[transport] = (sip.advertised_host or shown, told or port)
     return SipConfig(
         advertised=advertised,
         user_agent=f"Tieline/{__version__}",
         limits=Limits(message_bytes=sip.max_message_bytes),
         max_legs=settings.server.max_calls * 4 + 1000,
+    )
+
+
+def tls_files(settings: Settings) -> TlsFiles:
+    """Where certificates and keys are."""
+    sip = settings.sip
+    return TlsFiles(
+        certificate=sip.tls_certificate,
+        key=sip.tls_key,
+        ca=sip.tls_ca,
+        client_ca=sip.tls_client_ca,
+        client_certificate=sip.tls_client_certificate,
+        client_key=sip.tls_client_key,
     )
 
 

@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
+from tests.integration.sip_phone import FAST, HOST, OPTIONS, SDP, Phone, phone, until
 from tests.integration.sip_ports import free_port
+from tieline.net.sip_connection import StreamLimits
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
-from tieline.net.sip_stream import StreamLimits
 from tieline.net.sip_udp import bind_udp
-from tieline.sip.config import Admission, Admit, SipConfig, Timers
+from tieline.sip.config import Admission, SipConfig
 from tieline.sip.events import (
     AckReceived,
     ByeCompleted,
@@ -28,69 +29,12 @@ from tieline.sip.events import (
     SipEvent,
     Transport,
 )
-from tieline.sip.message import Limits
 from tieline.sip.stack import SipStack
-
-HOST = "127.0.0.1"
-SDP = b"v=0\r\n"
-FAST = Timers(t1=0.02, t2=0.1, t4=0.1)
-OPTIONS = (
-    b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\n"
-    b"To: <sip:a@b>\r\n"
-    b"Call-ID: x%d\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
-)
-
-
-class Phone:
-    """An endpoint and its events, which can be waited for."""
-
-    def __init__(self) -> None:
-        self.events: asyncio.Queue[SipEvent] = asyncio.Queue()
-        self.endpoint: SipEndpoint
-        self.address: tuple[str, int] = ("", 0)
-
-    async def event(self, kind: type) -> SipEvent:
-        while True:
-            event = await asyncio.wait_for(self.events.get(), 10)
-            if isinstance(event, kind):
-                return event
-
-    def flow(self, transport: Transport) -> Flow:
-        return Flow(transport, self.address)
-
-
-@asynccontextmanager
-async def phone(
-    *,
-    admit: Admit | None = None,
-    timers: Timers | None = None,
-    limits: StreamLimits | None = None,
-    message_bytes: int = 65_535,
-) -> AsyncIterator[Phone]:
-    made = Phone()
-    made.address = (HOST, free_port())
-    config = SipConfig(
-        advertised={Transport.UDP: made.address, Transport.TCP: made.address},
-        timers=timers or Timers(),
-        limits=Limits(message_bytes=message_bytes),
-    )
-    made.endpoint = SipEndpoint(SipStack(config, SystemIds(), admit), made.events.put_nowait, limits)
-    await made.endpoint.start(udp=made.address, tcp=made.address)
-    try:
-        yield made
-    finally:
-        await made.endpoint.stop()
-
-
-def invite(caller: Phone, flow: Flow) -> int:
-    return caller.endpoint.act(
-        lambda stack, now: stack.invite(flow, "sip:x@127.0.0.1", "<sip:a@b>", "<sip:x@127.0.0.1>", SDP, now)
-    )
 
 
 async def play_call(transport: Transport) -> None:
     async with phone() as caller, phone() as called:
-        leg = invite(caller, called.flow(transport))
+        leg = caller.invite(called.flow(transport))
         offered = await called.event(InviteReceived)
         assert isinstance(offered, InviteReceived)
         called.endpoint.act(lambda stack, now: stack.answer(offered.leg_id, SDP, now))
@@ -106,7 +50,7 @@ async def play_call(transport: Transport) -> None:
         assert caller.endpoint.connections == called.endpoint.connections == expected
 
 
-@pytest.mark.parametrize("transport", Transport)
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 @pytest.mark.parametrize("loop_factory", [asyncio.SelectorEventLoop, uvloop.new_event_loop])
 def test_a_call(transport: Transport, loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -116,7 +60,7 @@ def test_a_call(transport: Transport, loop_factory: Callable[[], asyncio.Abstrac
 async def test_silence_is_a_refusal() -> None:
     silent = bind_udp(HOST, 0)
     async with phone(timers=FAST) as caller:
-        leg = invite(caller, Flow(Transport.UDP, silent.getsockname()))
+        leg = caller.invite(Flow(Transport.UDP, silent.getsockname()))
         assert await caller.event(LegRefused) == LegRefused(leg, 408, None)
         assert caller.endpoint.stack.counters.retransmissions_sent >= 4
     silent.close()
@@ -124,13 +68,13 @@ async def test_silence_is_a_refusal() -> None:
 
 async def test_nobody_listens() -> None:
     async with phone() as caller:
-        leg = invite(caller, Flow(Transport.TCP, (HOST, 1)))
+        leg = caller.invite(Flow(Transport.TCP, (HOST, 1)))
         assert await caller.event(LegRefused) == LegRefused(leg, 503, None)
 
 
 async def test_an_address_that_cannot_be_sent_to() -> None:
     async with phone() as caller:
-        leg = invite(caller, Flow(Transport.UDP, ("255.255.255.255", 5060)))
+        leg = caller.invite(Flow(Transport.UDP, ("255.255.255.255", 5060)))
         assert await caller.event(LegRefused) == LegRefused(leg, 503, None)
 
 
@@ -145,8 +89,8 @@ async def test_a_connection_that_is_not_made_in_time() -> None:
         filler.connect_ex(listener.getsockname())
     await asyncio.sleep(0.1)
     async with phone(limits=StreamLimits(connect_s=0.2, unsent_bytes=2_000)) as caller:
-        first = invite(caller, Flow(Transport.TCP, listener.getsockname()))
-        others = [invite(caller, Flow(Transport.TCP, listener.getsockname())) for _ in range(6)]
+        first = caller.invite(Flow(Transport.TCP, listener.getsockname()))
+        others = [caller.invite(Flow(Transport.TCP, listener.getsockname())) for _ in range(6)]
         refused = [await caller.event(LegRefused) for _ in range(7)]
         assert {event.leg_id for event in refused if isinstance(event, LegRefused)} == {first, *others}
     for each in [listener, *fillers]:
@@ -155,7 +99,7 @@ async def test_a_connection_that_is_not_made_in_time() -> None:
 
 async def test_stop_while_dialling() -> None:
     async with phone() as caller:
-        invite(caller, Flow(Transport.TCP, (HOST, 1)))
+        caller.invite(Flow(Transport.TCP, (HOST, 1)))
 
 
 async def test_the_port_is_taken() -> None:
@@ -189,12 +133,6 @@ async def connected(to: Phone) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
 
 
 class TestStream:
@@ -291,7 +229,7 @@ class TestStream:
         async with phone() as called:
             async with phone() as caller:
                 caller_address = caller.address
-                invite(caller, called.flow(Transport.TCP))
+                caller.invite(called.flow(Transport.TCP))
                 offered = await called.event(InviteReceived)
                 assert isinstance(offered, InviteReceived)
                 called.endpoint.act(lambda stack, now: stack.answer(offered.leg_id, SDP, now))

@@ -136,7 +136,11 @@ def test_a_port_range_smaller_than_the_call_limit_is_refused(tmp_path: Path) -> 
 def test_other_contradictions(tmp_path: Path) -> None:
     assert "below rtp.port_first" in refusal(write(tmp_path, "[rtp]\nport_last = 2000\n")).message
     both_off = "[sip]\nudp_host = ''\ntcp_host = ''\n"
-    assert "both off" in refusal(write(tmp_path, both_off)).message
+    assert "all off" in refusal(write(tmp_path, both_off)).message
+    certificate = "tls_certificate = 'own.pem'\n"
+    assert load_settings(write(tmp_path, both_off + certificate), environ={}).sip.tls_port == 5061
+    lone = refusal(write(tmp_path, "[sip]\ntls_client_key = 'a'\n")).message
+    assert "sip.tls_client_key: means nothing without sip.tls_client_certificate" in lone
     assert "agent.max_runners" in refusal(write(tmp_path, "[agent]\nwarm_runners = 99\n")).message
 
 

@@ -44,20 +44,29 @@ def test_where_sip_listens_and_what_it_tells_peers() -> None:
         environ={},
         overrides={"sip.udp_host": "127.0.0.1", "sip.udp_port": 0, "sip.tcp_host": ""},
     )
-    udp, tcp = sip_bindings(settings)
-    assert udp is not None
-    assert udp[0] == "127.0.0.1"
-    assert udp[1] > 0
-    assert tcp is None
-    config = sip_config(settings, udp, tcp)
-    assert dict(config.advertised) == {Transport.UDP: udp}
+    bound = sip_bindings(settings)
+    assert bound.udp is not None
+    assert bound.udp[0] == "127.0.0.1"
+    assert bound.udp[1] > 0
+    assert bound.tcp is bound.tls is None
+    assert bound.present() == [("udp", bound.udp)]
+    advertised = sip_config(settings, bound).advertised
+    assert dict(advertised) == {Transport.UDP: bound.udp}
     named = load_settings(
-        environ={}, overrides={"sip.advertised_host": "sbc.example.com", "sip.advertised_port": 5080}
-    )
-    advertised = sip_config(named, *sip_bindings(named)).advertised
-    assert set(advertised.values()) == {("sbc.example.com", 5080)}
+        environ={},
+        overrides={
+            "sip.advertised_host": "sbc.example.com", "sip.advertised_port": 5080,
+            "sip.advertised_tls_port": 5081, "sip.tls_certificate": "own.pem", "sip.tls_host": "127.0.0.1",
+        },
+    )  # fmt: skip
+    assert sip_bindings(named).tls == ("127.0.0.1", 5061)
+    assert dict(sip_config(named, sip_bindings(named)).advertised) == {
+        Transport.UDP: ("sbc.example.com", 5080),
+        Transport.TCP: ("sbc.example.com", 5080),
+        Transport.TLS: ("sbc.example.com", 5081),
+    }
     wild = load_settings(environ={}, overrides={"sip.udp_host": "0.0.0.0"})
-    assert sip_config(wild, *sip_bindings(wild)).advertised[Transport.UDP][0] != "0.0.0.0"
+    assert sip_config(wild, sip_bindings(wild)).advertised[Transport.UDP][0] != "0.0.0.0"
 
 
 def test_the_address_for_sdp_is_the_trunks_the_configured_the_bound_or_the_routed_one() -> None:

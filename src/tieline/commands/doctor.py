@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tieline.commands import doctor_database, doctor_machine, doctor_network
+from tieline.commands import doctor_database, doctor_machine, doctor_network, doctor_tls
 from tieline.commands.findings import Finding
 from tieline.config import Settings, load_settings
 from tieline.errors import ConfigurationError, TielineError
@@ -16,6 +16,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("addresses", doctor_network.check_addresses),
     ("ports", doctor_network.check_ports),
     ("port range", doctor_network.check_port_range),
+    ("certificates", doctor_tls.check_certificates),
     ("clock", doctor_machine.check_clock),
     ("files", doctor_machine.check_file_limit),
     ("database", doctor_database.check_database),

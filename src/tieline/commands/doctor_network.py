@@ -101,6 +101,8 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
         wanted.append(("sip.udp_port", sip.udp_host, sip.udp_port, socket.SOCK_DGRAM))
     if sip.tcp_host:
         wanted.append(("sip.tcp_port", sip.tcp_host, sip.tcp_port, socket.SOCK_STREAM))
+    if sip.tls_host and sip.tls_certificate:
+        wanted.append(("sip.tls_port", sip.tls_host, sip.tls_port, socket.SOCK_STREAM))
     for setting, host, port, kind in wanted:
         if port == 0:
             yield Finding(

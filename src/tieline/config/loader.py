@@ -207,7 +207,14 @@ def _cross_faults(settings: Settings, places: Mapping[str, _Fault]) -> Iterator[
             f"the range {rtp.port_first}-{rtp.port_last} carries {rtp_capacity(rtp)} calls (two ports each), "
             f"fewer than server.max_calls {settings.server.max_calls}",
         )
-    if not sip.udp_host and not sip.tcp_host:
-        yield fault("sip.udp_host", "SIP over UDP and over TCP are both off; no call could arrive")
+    if not sip.udp_host and not sip.tcp_host and not (sip.tls_host and sip.tls_certificate):
+        yield fault("sip.udp_host", "SIP over UDP, TCP and TLS are all off; no call could arrive")
+    for needed, dependent in (
+        ("tls_certificate", "tls_key"),
+        ("tls_certificate", "tls_client_ca"),
+        ("tls_client_certificate", "tls_client_key"),
+    ):
+        if getattr(sip, dependent) and not getattr(sip, needed):
+            yield fault(f"sip.{dependent}", f"means nothing without sip.{needed}")
     if settings.agent.warm_runners > settings.agent.max_runners:
         yield fault("agent.warm_runners", f"more than agent.max_runners {settings.agent.max_runners}")

@@ -102,6 +102,33 @@ class SipSettings(Record):
         "0.0.0.0"
     )
     tcp_port: Annotated[_Port, _about("Port of SIP over TCP; 0 takes a free one.")] = 5060
+    tls_host: Annotated[
+        str, _about("Address that SIP over TLS is bound to, once there is a certificate; empty turns it off.")
+    ] = "0.0.0.0"
+    tls_port: Annotated[_Port, _about("Port of SIP over TLS; 0 takes a free one.")] = 5061
+    tls_certificate: Annotated[
+        str | None,
+        _about("PEM file with our certificate and those between it and its root; unset: no calls in by TLS."),
+    ] = None
+    tls_key: Annotated[
+        str | None, _about("PEM file with the key, without a password; unset: it is in `tls_certificate`.")
+    ] = None
+    tls_ca: Annotated[
+        str | None,
+        _about("PEM file with the authorities that we trust when we call; unset: the system's."),
+    ] = None
+    tls_client_ca: Annotated[
+        str | None,
+        _about("PEM file with the authority whose certificate callers have to show; unset: they need none."),
+    ] = None
+    tls_client_certificate: Annotated[
+        str | None, _about("PEM file with the certificate that we show when we call, if it is another one.")
+    ] = None
+    tls_client_key: Annotated[str | None, _about("PEM file with the key of `tls_client_certificate`.")] = None
+    keepalive_s: Annotated[
+        _NotNegative,
+        _about("Longest silence on a TCP or TLS connection before it gets a ping (CRLF); 0 sends none.", "s"),
+    ] = 100.0
     advertised_host: Annotated[
         str | None,
         _about(
@@ -109,7 +136,11 @@ class SipSettings(Record):
         ),
     ] = None
     advertised_port: Annotated[
-        _Port | None, _about("Port that peers are told to reach us by; without it, the bound port.")
+        _Port | None,
+        _about("Port of UDP and TCP that peers are told to reach us by; without it, the bound port."),
+    ] = None
+    advertised_tls_port: Annotated[
+        _Port | None, _about("Port of TLS that peers are told to reach us by; without it, the bound port.")
     ] = None
     unknown_peers: Annotated[
         UnknownPeers, _about("Answer an unknown peer's INVITE with 403 (`refuse`), or say nothing (`drop`).")

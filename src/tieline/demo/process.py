@@ -36,6 +36,7 @@ class Addresses:
     http: str
     sip_udp: tuple[str, int]
     sip_tcp: tuple[str, int] | None
+    sip_tls: tuple[str, int] | None = None
 
 
 class ServerProcess:
@@ -133,7 +134,10 @@ class ServerProcess:
 
 def _read_addresses(path: Path) -> Addresses:
     found = json.loads(path.read_text())
-    udp, tcp = found["sip_udp"], found.get("sip_tcp")
+    udp, tcp, tls = found["sip_udp"], found.get("sip_tcp"), found.get("sip_tls")
     return Addresses(
-        http=found["http"], sip_udp=(udp[0], udp[1]), sip_tcp=(tcp[0], tcp[1]) if tcp is not None else None
+        http=found["http"],
+        sip_udp=(udp[0], udp[1]),
+        sip_tcp=(tcp[0], tcp[1]) if tcp is not None else None,
+        sip_tls=(tls[0], tls[1]) if tls is not None else None,
     )

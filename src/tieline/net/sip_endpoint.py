@@ -8,7 +8,9 @@ from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
-from tieline.net.sip_stream import SipStreams, StreamLimits
+from tieline.net.sip_connection import StreamLimits
+from tieline.net.sip_stream import SipStreams
+from tieline.net.sip_tls import TlsContexts
 from tieline.net.sip_udp import SipUdp, bind_udp
 from tieline.sip.config import Admission
 from tieline.sip.events import Flow, SipEvent, Transport
@@ -45,6 +47,8 @@ class SipEndpoint:
 
     `on_event` is called for each event, in order, after the responses that the stack made itself have left; it may
     use the stack's verbs through `act`, or directly followed by `flush()`; `now()` is the time to give them.
+    Without `tls` there is none, either way; `tls_name` finds the name for a peer that we are to call by TLS and whose
+    flow does not say.
     """
 
     def __init__(
@@ -52,26 +56,35 @@ class SipEndpoint:
         stack: SipStack,
         on_event: Callable[[SipEvent], None],
         stream_limits: StreamLimits | None = None,
+        tls: TlsContexts | None = None,
+        tls_name: Callable[[Flow], str | None] | None = None,
     ) -> None:
         self.stack = stack
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
         self._udp: SipUdp | None = None
-        self._streams = SipStreams(self, stream_limits or StreamLimits(), stack.config.limits)
+        self._streams = SipStreams(self, stream_limits or StreamLimits(), stack.config.limits, tls, tls_name)
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
         self._flushing = False
 
-    async def start(self, *, udp: tuple[str, int] | None = None, tcp: tuple[str, int] | None = None) -> None:
+    async def start(
+        self,
+        *,
+        udp: tuple[str, int] | None = None,
+        tcp: tuple[str, int] | None = None,
+        tls: tuple[str, int] | None = None,
+    ) -> None:
         """Bind; port 0 takes a free one. What is advertised is the stack's matter. Raises `OSError`."""
-        if udp is not None:
-            self._udp = SipUdp(bind_udp(*udp), self.received, self.settled)
-        if tcp is not None:
-            try:
-                await self._streams.listen(*tcp)
-            except OSError:
-                await self.stop()
-                raise
+        try:
+            if udp is not None:
+                self._udp = SipUdp(bind_udp(*udp), self.received, self.settled)
+            for transport, address in ((Transport.TCP, tcp), (Transport.TLS, tls)):
+                if address is not None:
+                    self._streams.listen(transport, *address)
+        except OSError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Close every socket; calls are not ended here."""
@@ -87,12 +100,17 @@ class SipEndpoint:
         """Where we really listen."""
         if transport is Transport.UDP:
             return None if self._udp is None else self._udp.address
-        return self._streams.address
+        return self._streams.address(transport)
 
     @property
     def connections(self) -> int:
-        """Open TCP connections."""
+        """Open TCP and TLS connections."""
         return len(self._streams)
+
+    @property
+    def failed_handshakes(self) -> tuple[int, int]:
+        """TLS handshakes that failed so far: those of peers that called us, and ours."""
+        return self._streams.failed_in, self._streams.failed_out
 
     def now(self) -> float:
         """The time that the stack lives in, monotonic seconds."""
@@ -120,6 +138,10 @@ class SipEndpoint:
     def admission(self, flow: Flow) -> Admission:
         """Whether a peer may connect."""
         return self.stack.admission(flow)
+
+    def depends_on(self, flow: Flow) -> bool:
+        """Whether a call or a transaction lives on a connection."""
+        return self.stack.depends_on(flow)
 
     # ------------------------------------------------------------------------------------------ to the network
 

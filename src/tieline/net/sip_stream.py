@@ -1,37 +1,27 @@
-"""SIP over TCP: framing, keep-alives, connection reuse, and the bounds that keep a slow or silent peer harmless."""
+"""SIP over TCP and TLS: listening, calling, connection reuse, and the bounds that keep peers harmless."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Protocol, cast
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Protocol
 
+from tieline.net.addresses import bound_socket, is_wildcard
+from tieline.net.sip_connection import Connection, StreamLimits
+from tieline.net.sip_tls import TlsContexts
+from tieline.net.stream_listener import StreamListener
+from tieline.observe.logging import get_logger
 from tieline.sip.config import Admission
 from tieline.sip.events import Flow, Transport
-from tieline.sip.framing import PONG, StreamFramer, Unframed
 from tieline.sip.message import Limits
 
 _LINGER_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Bounds of the stream side; times in seconds.
-
-    `message_s` is how long a message may take from its first byte to its last (and how long a new connection may
-    stay silent), `idle_s` how long a connection may carry nothing.
-    """
-
-    connections: int = 2_048
-    connections_per_host: int = 128
-    message_s: float = 10.0
-    idle_s: float = 1_800.0
-    connect_s: float = 5.0
-    unsent_bytes: int = 1024 * 1024
-
-
 class StreamOwner(Protocol):
-    """What the streams tell: whole messages, the end of a batch, unreadable streams, lost flows."""
+    """What the streams tell and ask: whole messages, the end of a batch, unreadable streams, lost flows."""
 
     def received(self, data: bytes, flow: Flow) -> None:
         """One whole message."""
@@ -53,148 +43,139 @@ class StreamOwner(Protocol):
         """Whether the peer may connect."""
         ...
 
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, streams: SipStreams, outbound: Flow | None) -> None:
-        self._streams = streams
-        self._outbound = outbound
-        self._framer = StreamFramer(streams.message_limits)
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._heard_at = self._loop.time()
-        self._message_since: float | None = self._heard_at
-        self.transport: asyncio.Transport | None = None
-        self.flow = Flow(Transport.TCP, ("", 0))
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
-        peer = transport.get_extra_info("peername")
-        remote = self._outbound.remote if self._outbound is not None else (peer[:2] if peer else ("", 0))
-        if self._streams.admit(self, remote):
-            self._watch()
-        else:
-            self.transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        now = self._heard_at = self._loop.time()
-        streams = self._streams
-        for message in self._framer.feed(data):
-            if isinstance(message, Unframed):
-                streams.owner.unframed(message.head, self.flow, message.status)
-                streams.owner.settled()
-                self.close()
-                return
-            streams.owner.received(message, self.flow)
-            self._message_since = None
-        if not len(self._framer):
-            self._message_since = None
-        elif self._message_since is None:
-            self._message_since = now
-        if self._framer.pings:
-            self._framer.pings = 0
-            self.write(PONG)
-        streams.owner.settled()
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; a peer that does not read is cut off."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            return
-        transport.write(data)
-        if transport.get_write_buffer_size() > self._streams.limits.unsent_bytes:
-            transport.abort()
-
-    def _watch(self) -> None:
-        """One timer a connection, moved only when it fires."""
-        limits = self._streams.limits
-        due = self._heard_at + limits.idle_s
-        if self._message_since is not None and self._outbound is None:
-            due = min(due, self._message_since + limits.message_s)
-        now = self._loop.time()
-        if due <= now:
-            self.close()
-            return
-        self._timer = self._loop.call_later(min(due - now, limits.message_s), self._watch)
-
-    def close(self) -> None:
-        """Close after what is written has left."""
-        if self.transport is not None:
-            self.transport.close()
-
-    def abort(self) -> None:
-        """Close at once; what is unsent is lost."""
-        if self.transport is not None:
-            self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._streams.remove(self)
+    def depends_on(self, flow: Flow) -> bool:
+        """Whether a call lives on this connection."""
+        ...
 
 
 class SipStreams:
-    """Every TCP connection of an endpoint, ours and the peers'."""
+    """Every TCP and TLS connection of an endpoint, ours and the peers'.
 
-    def __init__(self, owner: StreamOwner, limits: StreamLimits, message_limits: Limits) -> None:
+    A connection is known by its number, and by whom it leads to: transport, address and, for TLS connections that we
+    opened, the name that the certificate bears. `failed_in` and `failed_out` count TLS handshakes.
+    """
+
+    def __init__(
+        self,
+        owner: StreamOwner,
+        limits: StreamLimits,
+        message_limits: Limits,
+        tls: TlsContexts | None = None,
+        tls_name: Callable[[Flow], str | None] | None = None,
+    ) -> None:
         self.owner = owner
         self.limits = limits
         self.message_limits = message_limits
-        self._server: asyncio.Server | None = None
-        self._by_number: dict[int, _Connection] = {}
-        self._by_remote: dict[tuple[str, int], _Connection] = {}
+        self.failed_in = self.failed_out = 0
+        self._tls = tls
+        self._tls_name = tls_name or (lambda _flow: None)
+        self._listeners: dict[Transport, StreamListener] = {}
+        self._by_number: dict[int, Connection] = {}
+        self._by_target: dict[Flow, Connection] = {}
         self._per_host: dict[str, int] = {}
-        self._waiting: dict[tuple[str, int], list[bytes]] = {}
-        self._dialling: set[asyncio.Task[None]] = set()
+        self._seats = 0
+        self._waiting: dict[Flow, list[bytes]] = {}
+        self._opening: set[asyncio.Task[None]] = set()
         self._last_number = 0
         self._emptied: asyncio.Event | None = None
-        self.address: tuple[str, int] | None = None
+        self._log = get_logger("sip")
 
-    async def listen(self, host: str, port: int) -> None:
+    def listen(self, transport: Transport, host: str, port: int) -> None:
         """Accept connections. Raises `OSError`."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self, None), host, port, backlog=256)
-        self.address = self._server.sockets[0].getsockname()[:2]
+
+        def accepted(sock: socket.socket, address: tuple[str, int]) -> None:
+            self._accepted(sock, Flow(transport, address))
+
+        self._listeners[transport] = StreamListener(bound_socket(host, port, socket.SOCK_STREAM), accepted)
+
+    def address(self, transport: Transport) -> tuple[str, int] | None:
+        """Where connections are accepted."""
+        listener = self._listeners.get(transport)
+        return None if listener is None else listener.address
 
     def __len__(self) -> int:
         return len(self._by_number)
 
-    def admit(self, connection: _Connection, remote: tuple[str, int]) -> bool:
-        """Number a new connection, or turn it away."""
-        host = remote[0]
-        if len(self._by_number) >= self.limits.connections:
+    # ------------------------------------------------------------------------------------------ seats
+
+    def _take_seat(self, host: str) -> bool:
+        """Count one more connection, being made or up, unless there are too many."""
+        mine = self._per_host.get(host, 0)
+        if self._seats >= self.limits.connections or mine >= self.limits.connections_per_host:
             return False
-        if self._per_host.get(host, 0) >= self.limits.connections_per_host:
-            return False
-        if self.owner.admission(Flow(Transport.TCP, remote)) is Admission.DROP:
-            return False
-        self._last_number += 1
-        connection.flow = Flow(Transport.TCP, remote, self._last_number)
-        self._by_number[self._last_number] = connection
-        self._by_remote[remote] = connection
-        self._per_host[host] = self._per_host.get(host, 0) + 1
+        self._seats += 1
+        self._per_host[host] = mine + 1
         return True
 
-    def remove(self, connection: _Connection) -> None:
+    def _give_seat(self, host: str) -> None:
+        self._seats -= 1
+        left = self._per_host[host] - 1
+        if left:
+            self._per_host[host] = left
+        else:
+            del self._per_host[host]
+
+    def add(self, connection: Connection) -> None:
+        """Number a connection that is up."""
+        target = connection.flow
+        self._last_number += 1
+        connection.flow = Flow(target.transport, target.remote, self._last_number, target.host)
+        self._by_number[self._last_number] = connection
+        if connection.outbound or target.transport is Transport.TCP:  # whom a TLS peer is was not looked at
+            self._by_target[target] = connection
+        if connection.outbound:
+            for data in self._waiting.pop(target, ()):
+                connection.write(data)
+
+    def remove(self, connection: Connection) -> None:
         """Forget a closed connection and tell what depended on it."""
         flow = connection.flow
         if flow.connection is None or self._by_number.pop(flow.connection, None) is None:
             return
-        if self._by_remote.get(flow.remote) is connection:
-            del self._by_remote[flow.remote]
-        left = self._per_host[flow.remote[0]] - 1
-        if left:
-            self._per_host[flow.remote[0]] = left
-        else:
-            del self._per_host[flow.remote[0]]
+        target = _target(flow)
+        if self._by_target.get(target) is connection:
+            del self._by_target[target]
+        self._give_seat(flow.remote[0])
         if not self._by_number and self._emptied is not None:
             self._emptied.set()
         self.owner.lost(flow)
-        self.owner.lost(Flow(Transport.TCP, flow.remote))
+        self.owner.lost(target)
+
+    # ------------------------------------------------------------------------------------------ accepting
+
+    def _accepted(self, sock: socket.socket, flow: Flow) -> None:
+        """A peer connected. Strangers that get no answer, and one too many, get no handshake either."""
+        if self.owner.admission(flow) is Admission.DROP or not self._take_seat(flow.remote[0]):
+            sock.close()
+            return
+        self._open(self._take_in(sock, flow))
+
+    async def _take_in(self, sock: socket.socket, flow: Flow) -> None:
+        context = self._tls.server if self._tls is not None and flow.transport is Transport.TLS else None
+        limit_s = self.limits.handshake_s if context is not None else None
+        connection = Connection(self, flow, outbound=False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, sock, ssl=context, ssl_handshake_timeout=limit_s
+            )
+        except OSError as error:
+            self.failed_in += context is not None
+            self._log.debug("< TLS handshake failed", peer=flow.remote[0], why=_reason(error))
+        finally:
+            if connection.flow.connection is None:
+                self._give_seat(flow.remote[0])
+
+    def _open(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    # ------------------------------------------------------------------------------------------ sending
 
     def send(self, data: bytes, flow: Flow) -> bool:
-        """Send on the connection of `flow`, on one to the same address, or on a new one.
+        """Send on the connection of `flow`, on one to the same target, or on a new one.
 
-        False when the numbered connection is gone.
+        False when the numbered connection is gone, or a new one cannot be had.
         """
         if flow.connection is not None:
             found = self._by_number.get(flow.connection)
@@ -202,40 +183,74 @@ class SipStreams:
                 return False
             found.write(data)
             return True
-        found = self._by_remote.get(flow.remote)
+        found = self._by_target.get(flow)
         if found is not None:
             found.write(data)
             return True
-        waiting = self._waiting.get(flow.remote)
+        waiting = self._waiting.get(flow)
         if waiting is not None:
             waiting.append(data)
             return sum(map(len, waiting)) <= self.limits.unsent_bytes
-        self._waiting[flow.remote] = [data]
-        task = asyncio.get_running_loop().create_task(self._dial(flow))
-        self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
+        if (flow.transport is Transport.TLS and self._tls is None) or not self._take_seat(flow.remote[0]):
+            return False
+        self._waiting[flow] = [data]
+        self._open(self._dial(flow))
         return True
 
+    def name_of(self, flow: Flow) -> str:
+        """The name that a TLS peer's certificate must bear: the flow's, the one known for the address, or that."""
+        return flow.host or self._tls_name(flow) or flow.remote[0]
+
     async def _dial(self, flow: Flow) -> None:
-        loop = asyncio.get_running_loop()
-        host, port = flow.remote
+        connection = Connection(self, flow, outbound=True)
+        fault: str | None = None
         try:
             async with asyncio.timeout(self.limits.connect_s):
-                _, connection = await loop.create_connection(lambda: _Connection(self, flow), host, port)
-        except (OSError, TimeoutError):
-            self._waiting.pop(flow.remote, None)
-            self.owner.lost(flow)
+                await self._connect(connection)
+            fault = connection.fault
+        except (OSError, ValueError) as error:  # a name that can be no server name is a ValueError
+            fault = _reason(error)
+        finally:
+            if connection.flow.connection is None:
+                self._waiting.pop(flow, None)
+                self._give_seat(flow.remote[0])
+        if fault is None:
             return
-        for data in self._waiting.pop(flow.remote, []):
-            connection.write(data)
+        if flow.transport is Transport.TLS:
+            self.failed_out += 1
+            self._log.warning(
+                "> TLS connection failed", peer=flow.remote[0], name=self.name_of(flow), why=fault
+            )
+        self.owner.lost(flow)
+
+    async def _connect(self, connection: Connection) -> None:
+        """From the address that we listen on, where there is one: peers know us by it."""
+        flow = connection.flow
+        listener = self._listeners.get(flow.transport)
+        ours = listener.address[0] if listener is not None else ""
+        same_family = (":" in ours) == (":" in flow.remote[0])
+        context = self._tls.client if flow.transport is Transport.TLS and self._tls is not None else None
+        name = self.name_of(flow) if context is not None else None
+        if name is not None:
+            name.encode("idna")  # now: the loop would leave its socket open when it finds out
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
+            *flow.remote,
+            local_addr=(ours, 0) if not is_wildcard(ours) and same_family else None,
+            ssl=context,
+            server_hostname=name,
+        )
+
+    # ------------------------------------------------------------------------------------------ the end
 
     async def close(self) -> None:
         """Stop listening, close every connection, wait for calls under way to be given up."""
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._dialling):
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+        for task in list(self._opening):
             task.cancel()
-        await asyncio.gather(*self._dialling, return_exceptions=True)
+        await asyncio.gather(*self._opening, return_exceptions=True)
         for connection in list(self._by_number.values()):
             connection.close()
         if self._by_number:
@@ -246,3 +261,18 @@ class SipStreams:
             except TimeoutError:
                 for connection in list(self._by_number.values()):
                     connection.abort()
+
+
+def _target(flow: Flow) -> Flow:
+    return Flow(flow.transport, flow.remote, None, flow.host)
+
+
+def _reason(error: Exception) -> str:
+    """Why a connection failed, in the library's words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    if isinstance(error, TimeoutError):
+        return "not in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
+from tieline.net.addresses import bound_socket, plain_address, socket_address
 from tieline.sip.events import Flow, Transport
 
 _BATCH = 64
@@ -17,16 +18,9 @@ _LARGEST = 65_535
 
 def bind_udp(host: str, port: int) -> socket.socket:
     """A bound, non-blocking UDP socket with a large receive buffer. Raises `OSError`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
+    sock = bound_socket(host, port, socket.SOCK_DGRAM)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
     return sock
 
 
@@ -48,14 +42,15 @@ class SipUdp:
         self._flows: dict[tuple[str, int], Flow] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._read)
-        self.address: tuple[str, int] = sock.getsockname()[:2]
+        self._dual = sock.family is socket.AF_INET6
+        self.address = plain_address(sock.getsockname())
 
     def _flow(self, address: tuple[str, int]) -> Flow:
         flow = self._flows.get(address)
         if flow is None:
             if len(self._flows) >= _FLOWS:
                 self._flows.clear()
-            flow = self._flows[address] = Flow(Transport.UDP, address)
+            flow = self._flows[address] = Flow(Transport.UDP, plain_address(address))
         return flow
 
     def _read(self) -> None:
@@ -77,7 +72,8 @@ class SipUdp:
         A full buffer loses the datagram silently, as the network would: timers repeat what matters.
         """
         try:
-            self._sock.sendto(data, flow.remote)
+            remote = flow.remote if not self._dual else socket_address(socket.AF_INET6, flow.remote)
+            self._sock.sendto(data, remote)
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:

@@ -125,6 +125,15 @@ METRICS: tuple[Metric, ...] = (
         labels={"direction": ("in", "out")},
     ),
     Metric(
+        name="tieline_tls_handshakes_failed_total", kind=_COUNTER,
+        help="TLS connections of SIP that failed before a message: peers' to us (in), and ours (out).",
+        labels={"direction": ("in", "out")},
+    ),
+    Metric(
+        name="tieline_tls_certificate_expires_seconds", kind=_GAUGE,
+        help="Seconds until the first of our certificates ends, negative afterwards, +Inf without one.",
+    ),
+    Metric(
         name="tieline_rtp_packets_total", kind=_COUNTER, help="RTP packets of ended calls.",
         labels={"direction": ("in", "out")},
     ),

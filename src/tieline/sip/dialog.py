@@ -56,22 +56,31 @@ def flow_is_secure(flow: Flow, uri: Uri, hops: tuple[str, ...]) -> bool:
 _TRANSPORTS = {transport.value: transport for transport in Transport}
 
 
+def uri_transport(uri: Uri, default: Transport) -> Transport:
+    """The transport that a URI asks for; `default` when it says nothing, or something that we do not speak.
+
+    `sips` means TLS, whatever else is said (RFC 3261 section 26.2.2); with `transport=tcp` too.
+    """
+    if uri.scheme == "sips":
+        return Transport.TLS
+    return _TRANSPORTS.get((uri.params.get("transport") or "").upper(), default)
+
+
 def literal_flow(uri: Uri, fallback: Flow) -> Flow | None:
     """The flow to a URI whose host is an IP address; None for a name, which this core cannot look up.
 
-    `sips` means TLS. The name that a TLS peer must prove stays that of `fallback`: it is the same peer.
+    The name that a TLS peer must prove stays that of `fallback`: it is the same peer.
     """
     host = uri.host.strip("[]")
     try:
         ip_address(host)
     except ValueError:
         return None
-    wanted = (uri.params.get("transport") or fallback.transport.value).upper()
-    transport = Transport.TLS if uri.scheme == "sips" else _TRANSPORTS.get(wanted, Transport.UDP)
+    transport = uri_transport(uri, fallback.transport)
     remote = (host, uri.port or default_port(transport))
     if transport is fallback.transport and remote == fallback.remote:
         return fallback
-    return Flow(transport, remote, host=fallback.host)
+    return Flow(transport, remote, host=fallback.host if transport is Transport.TLS else None)
 
 
 class Dialogs:

@@ -26,6 +26,9 @@ class Unframed(NamedTuple):
 class StreamFramer:
     """Cuts one stream. `feed` gives whole messages; `pings` counts keep-alives that want a CRLF back.
 
+    `pongs` counts answers to keep-alives of ours (RFC 5626 section 3.5.1). Set `expects_pong` after sending one: a
+    lone CRLF at the end of what has come is then taken for the answer, and not for the first half of a ping.
+
     After an `Unframed` the stream is beyond repair and must be closed. At most one message, bounded by the limits,
     is ever held back.
     """
@@ -37,6 +40,13 @@ class StreamFramer:
         self._searched = 0
         self._needed = 0
         self.pings = 0
+        self.pongs = 0
+        self.expects_pong = False
+
+    @property
+    def midway(self) -> bool:
+        """Whether a message has begun and not ended; line ends before its first line are none of it."""
+        return not PING.startswith(self._held)
 
     def __len__(self) -> int:
         """Bytes held back: nonzero while a message is incomplete."""
@@ -69,8 +79,13 @@ class StreamFramer:
         while held.startswith(PING):
             self.pings += 1
             del held[:4]
-        if held.startswith(PONG) and len(held) > 2 and held[2:3] != b"\r":
+        if held.startswith(PONG) and ((len(held) > 2 and held[2:3] != b"\r") or self._ends_with_pong()):
+            self.pongs += 1
+            self.expects_pong = False
             del held[:2]
+
+    def _ends_with_pong(self) -> bool:
+        return self.expects_pong and len(self._held) == len(PONG)
 
     def _find_end(self) -> Unframed | None:
         """Learn how long the message at the front is, if its headers are complete."""

@@ -129,6 +129,10 @@ class SipStack:
         """What the owner's `admit` says of a peer; known without one."""
         return self._admit(flow) if self._admit is not None else Admission.KNOWN
 
+    def depends_on(self, flow: Flow) -> bool:
+        """Whether a leg or a transaction lives on the stream of `flow`."""
+        return flow.connection in self._core.pinned
+
     def connection_lost(self, flow: Flow, now: float) -> None:
         """A stream closed, could not be opened, or a datagram could not be sent: what waits on `flow` fails."""
         self._transactions.fail_flow(flow, now)
