@@ -70,7 +70,7 @@ class Core:
         self.pinned: dict[int, set[Leg | Transaction]] = {}
         self.partings: list[Callable[[Leg, float], None]] = []
         self._last_id = 0
-        self._contacts: dict[tuple[Transport, tuple[str, int] | None, bool], str] = {}
+        self._contacts: dict[tuple[Transport, tuple[str, int] | None, bool, str], str] = {}
         self.server_line = f"Server: {config.user_agent}\r\n"
         self.agent_line = f"User-Agent: {config.user_agent}\r\n"
 
@@ -87,12 +87,18 @@ class Core:
         host, port = address
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def contact(self, transport: Transport, options: PeerOptions, *, secure: bool = False) -> str:
-        """Our Contact for this peer; `secure` where it must be a `sips` URI (RFC 3261 sections 8.1.1.8, 12.1.1)."""
-        key = (transport, options.advertised, secure)
+    def contact(
+        self, transport: Transport, options: PeerOptions, *, secure: bool = False, user: str | None = None
+    ) -> str:
+        """Our Contact for this peer; `secure` where it must be a `sips` URI (RFC 3261 sections 8.1.1.8, 12.1.1).
+
+        `user` is our name there, the stack's own without it.
+        """
+        user = user or self.config.contact_user
+        key = (transport, options.advertised, secure, user)
         found = self._contacts.get(key)
         if found is None:
-            where = f"{self.config.contact_user}@{self.sent_by(transport, options)}"
+            where = f"{user}@{self.sent_by(transport, options)}"
             suffix = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
             found = f"<sips:{where}>" if secure else f"<sip:{where}{suffix}>"
             self._contacts[key] = found

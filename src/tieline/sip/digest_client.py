@@ -39,7 +39,7 @@ class DigestSession:
     """What the servers along one dialog, or for one registration, have asked for."""
 
     def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
+        self.credentials = credentials
         self._spaces: dict[tuple[str, str], _Space] = {}
 
     def learn(self, header: str, challenge: Challenge, cnonce: str) -> None:
@@ -56,7 +56,7 @@ class DigestSession:
         )
 
     def _value(self, space: _Space, method: str, uri: str, body: bytes) -> str:
-        challenge, given = space.challenge, self._credentials
+        challenge, given = space.challenge, self.credentials
         space.count += 1
         qop, count = challenge.qop, f"{space.count:08x}"
         parts = Sum(
@@ -164,6 +164,11 @@ def _asked(transaction: Transaction, response: Response) -> list[tuple[str, Chal
     return asked if len(done) + len(asked) <= _ANSWERS else []
 
 
+def sent_cseq(data: bytes) -> int:
+    """The CSeq of a request of ours."""
+    return int(data.partition(b"\r\nCSeq: ")[2].partition(b" ")[0])
+
+
 def _renew(data: bytes, via: str, cseq: int | None, session: DigestSession) -> tuple[bytes, str]:
     """A request of ours with another Via, CSeq (None: the next) and credentials, and the lines of these."""
     head, _, body = data.partition(b"\r\n\r\n")
@@ -172,7 +177,7 @@ def _renew(data: bytes, via: str, cseq: int | None, session: DigestSession) -> t
     proof = session.lines(method, uri, body)
     kept = [line for line in lines if not line.startswith(_OWN_LINES)]
     at = next(place for place, line in enumerate(kept) if line.startswith("CSeq: "))
-    number = int(kept[at].split(" ")[1]) + 1 if cseq is None else cseq
+    number = sent_cseq(data) + 1 if cseq is None else cseq
     kept[at] = f"CSeq: {number} {method}\r\n{proof[:-2]}"
     text = f"{start}\r\n{via}" + "\r\n".join(kept) + "\r\n\r\n"
     return text.encode("utf-8", "surrogateescape") + body, proof

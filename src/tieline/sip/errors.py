@@ -36,6 +36,16 @@ class WrongState(Conflict):
         self.state = state
 
 
+class RegisterPending(Conflict):
+    """The last REGISTER of this registration has no answer yet (RFC 3261 section 10.2)."""
+
+    code = "register_pending"
+
+    def __init__(self, register_id: int) -> None:
+        super().__init__(f"registration {register_id} has a REGISTER under way", register_id=register_id)
+        self.register_id = register_id
+
+
 class HeaderRefused(InvalidInput):
     """A header that the owner wants to send is not ours to send, or would break the message. `name` as given."""
 

@@ -297,7 +297,10 @@ class PrackReceived:
 
 @dataclass(frozen=True, slots=True)
 class RegisterCompleted:
-    """Our REGISTER has its final response. `expires_s` is what was granted; refresh well before it ends."""
+    """Our REGISTER has its final response (408 or 503 may be made here), challenges and 423 answered before.
+
+    `expires_s` is what a 2xx granted, 0 after the registration was taken back; refresh well before it ends.
+    """
 
     register_id: int
     status: int

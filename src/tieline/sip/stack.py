@@ -20,6 +20,7 @@ from tieline.sip.leg import Leg, LegInfo, TraceEntry
 from tieline.sip.message import Request, Response, parse_message
 from tieline.sip.refer import Refers, refer_lines
 from tieline.sip.refresh import Refreshes
+from tieline.sip.register import Registrations
 from tieline.sip.reliable import ReliableResponses
 from tieline.sip.resume import DialogRecord, record_dialog, resume_dialog
 from tieline.sip.session_timer import SessionTimers
@@ -57,11 +58,16 @@ class SipStack:
         self._reliable = ReliableResponses(core, self._transactions, self._dialogs, self._uas, self._updates)
         Refreshes(core, self._dialogs, self._uac, timers)
         self._refers = Refers(core, self._uas, self._uac)
+        self._registrations = Registrations(core, self._transactions, self._dialogs)
         self._digest = DigestClient(core, self._transactions, self._dialogs)
         self._strangers = Strangers(core)
 
     def _tell(self, transaction: Transaction, status: int, response: Response | None, now: float) -> None:
-        if response is None or not self._digest.retry(transaction, response, now):
+        if response is not None and self._digest.retry(transaction, response, now):
+            return
+        if transaction.purpose == "REGISTER":
+            self._registrations.tell(transaction, status, response, now)
+        else:
             self._uac.tell(transaction, status, response, now)
 
     # ------------------------------------------------------------------------------------------ bytes and time
@@ -398,6 +404,26 @@ class SipStack:
         except MessageMalformed as broken:
             raise WrongArgument(broken.why) from None
         return self._uac.options(flow, uri, now)
+
+    def register(
+        self, flow: Flow, registrar_uri: str, aor: str, contact_user: str, expires_s: int, now: float
+    ) -> int:
+        """Register `contact_user` at our address for `aor`, both URIs without brackets; `RegisterCompleted` follows.
+
+        The same registrar, address and user again refresh that registration: same number, same Call-ID, next CSeq.
+        With `expires_s` 0 it is taken back. Raises `RegisterPending` while one is under way.
+        """
+        for name, value in (("Request-URI", registrar_uri), ("To", aor), ("Contact", contact_user)):
+            check_value(name, value)
+        try:
+            for uri in (registrar_uri, aor, f"sip:{contact_user}@localhost"):
+                if parse_uri(uri).scheme not in {"sip", "sips"} or parse_uri(uri).headers is not None:
+                    raise WrongArgument("a registration is made of SIP URIs without headers")
+        except MessageMalformed as broken:
+            raise WrongArgument(broken.why) from None
+        if not contact_user or not 0 <= expires_s < 2**31:
+            raise WrongArgument("a registration has a user and a time from 0 seconds")
+        return self._registrations.register(flow, registrar_uri, aor, contact_user, expires_s, now)
 
 
 def _check_refusal(status: int, phrase: str | None) -> None:
