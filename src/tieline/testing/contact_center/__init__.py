@@ -6,6 +6,7 @@ on real sockets.
 """
 
 from tieline.testing.contact_center.behaviours import BEHAVIOURS, Behaviour, behaving, find_behaviour
+from tieline.testing.contact_center.centres import CENTRES, ReadyCentre, find_centre
 from tieline.testing.contact_center.exchanges import PeerState
 from tieline.testing.contact_center.memory import MemoryCentre
 from tieline.testing.contact_center.peer import Centre
@@ -16,6 +17,7 @@ from tieline.testing.contact_center.steps import (
     Challenge,
     HangUp,
     Manners,
+    Need,
     Notify,
     Press,
     Reinvite,
@@ -25,9 +27,11 @@ from tieline.testing.contact_center.steps import (
     Update,
 )
 from tieline.testing.contact_center.timeline import Entry, Timeline
+from tieline.testing.contact_center.transfer import Transfer
 
 __all__ = [
     "BEHAVIOURS",
+    "CENTRES",
     "Answer",
     "Behaviour",
     "Cancel",
@@ -37,16 +41,20 @@ __all__ = [
     "HangUp",
     "Manners",
     "MemoryCentre",
+    "Need",
     "Notify",
     "PeerCall",
     "PeerState",
     "Press",
+    "ReadyCentre",
     "Reinvite",
     "Rule",
     "Send",
     "Sound",
     "Timeline",
+    "Transfer",
     "Update",
     "behaving",
     "find_behaviour",
+    "find_centre",
 ]

@@ -75,7 +75,9 @@ class PeerDialog(ABC):
         self._local = f"<sip:{caller}@{bracketed(self.centre.address[0])}>;tag={self.local_tag}"
         self._remote = f"<{self._target}>"
         manners = self.centre.manners
-        lines = list(headers)
+        name = self.call_id.partition("-")[0]
+        filled = {"{id}": name, "{hex}": name.encode().hex(), "{caller}": caller}
+        lines = [(key, _fill(value, filled)) for key, value in headers]
         lines += self._timer_lines()
         self._invite = self._request("INVITE", now, [*lines, SDP_TYPE], self._sdp(), initial=True)
         self.run(manners.calling, None, now)
@@ -290,3 +292,9 @@ class PeerDialog(ABC):
         made = self._request(asked.method, now, headers, asked.body, initial=asked.initial, tried=tried)
         if asked.initial:
             self._invite = made
+
+
+def _fill(text: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text

@@ -19,6 +19,7 @@ from tieline.testing.contact_center.exchanges import Asked, Came, PeerState
 from tieline.testing.contact_center.peer_call import PeerCall
 from tieline.testing.contact_center.steps import Header, Manners, Rule
 from tieline.testing.contact_center.timeline import Timeline, label_of
+from tieline.testing.contact_center.transfer import Transfer, read_transfer
 from tieline.testing.contact_center.writing import write_response
 
 CALLER = "+15557654321"
@@ -159,7 +160,12 @@ class Centre:
     @property
     def bye_headers(self) -> dict[str, str]:
         """The informative headers of the last BYE, as far as they get through to this peer's script."""
-        return self.seen_headers(self.byes[-1]) if self.byes else {}
+        return self.seen_headers(self.byes[-1]) if self.byes and self.manners.reads_bye else {}
+
+    @property
+    def transfer(self) -> Transfer | None:
+        """The last REFER's target as this peer's script sees it; None when there was no REFER."""
+        return read_transfer(self.refers[-1]) if self.refers else None
 
     def seen_headers(self, request: Request) -> dict[str, str]:
         """The informative headers of a request: custom ones beyond the peer's limit are lost."""

@@ -16,6 +16,7 @@ from tieline.testing.contact_center.steps import (
     Challenge,
     HangUp,
     Header,
+    Need,
     Notify,
     Press,
     Reinvite,
@@ -74,6 +75,9 @@ class PeerCall(PeerDialog):
         for step in steps:
             if isinstance(step, Challenge):
                 if came is None or not self._proven(step, came, now):
+                    return
+            elif isinstance(step, Need):
+                if came is None or not self._met(step, came, now):
                     return
             elif step.after <= 0:
                 self._do(step, came, now)
@@ -134,6 +138,12 @@ class PeerCall(PeerDialog):
             return True
         challenge = write_challenge(step.algorithm, self.centre.token(), stale=stale)
         self._respond(came, step.status, [(asks, challenge)], now=now)
+        return False
+
+    def _met(self, step: Need, came: Came, now: float) -> bool:
+        if re.search(step.pattern, came.request.headers.get(step.header) or "", re.IGNORECASE):
+            return True
+        self._respond(came, step.status, now=now)
         return False
 
     # ------------------------------------------------------------------------------------------ answering

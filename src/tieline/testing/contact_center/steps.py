@@ -45,6 +45,15 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """Refuse with `status` unless the request's `header` holds the regular expression `pattern`, case ignored."""
+
+    header: str
+    pattern: str
+    status: int = 403
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Tell how a transfer stands; `status` None leaves the body out, `event` False the Event header."""
 
@@ -109,7 +118,7 @@ class Send:
     body: bytes = b""
 
 
-Step = Answer | Challenge | Notify | HangUp | Cancel | Reinvite | Update | Press | Send
+Step = Answer | Challenge | Need | Notify | HangUp | Cancel | Reinvite | Update | Press | Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +161,10 @@ class Manners:
     `invite` to `other` are what it does with requests; `reinvite` is for an INVITE within the dialog, `up` begins
     when the call is answered and acknowledged, `calling` when our INVITE has been sent. `ack_after` None never
     acknowledges. `headers` go with our INVITE; `supported` and `require` are option tags; `session_expires` and
-    `min_se` are RFC 4028's, in seconds, and `refreshes` is the promise to refresh the session. `header_limit` is
-    how many custom headers get through to the peer's script.
+    `min_se` are RFC 4028's, in seconds, and `refreshes` is the promise to refresh the session. `header_limit` is how
+    many custom headers get through to the peer's script, which sees none of a BYE without `reads_bye`. In
+    `headers`, `{id}` stands for a name that is new for each call, `{hex}` for the same in hex, `{caller}` for the
+    caller's number.
     """
 
     invite: tuple[Step, ...] = (Answer(180, 0.1), Answer(200, 1.0))
@@ -183,6 +194,7 @@ class Manners:
     username: str = "tieline"
     password: str = "secret"
     header_limit: int | None = None
+    reads_bye: bool = True
     rules: tuple[Rule, ...] = ()
     sound: Sound = Sound()
 

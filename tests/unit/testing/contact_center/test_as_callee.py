@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tieline.sip.config import PeerOptions
+from tieline.sip.config import Credentials, PeerOptions
 from tieline.sip.events import (
     ByeCompleted,
     ByeReceived,
@@ -246,16 +246,47 @@ def test_a_transfer_that_nobody_answers() -> None:
     assert done.status == 408
 
 
-@pytest.mark.parametrize(("name", "status"), [("refer-digest", 401), ("refer-digest-stale", 407)])
-def test_challenged_transfers(name: str, status: int) -> None:
-    pair = refer(name)
-    assert pair.centre.timeline.statuses("REFER", sent=True) == [status]
+@pytest.mark.parametrize("name", ["refer-digest", "refer-digest-sha256", "refer-digest-stale"])
+@pytest.mark.parametrize("password", ["secret", "wrong", None])
+def test_challenged_transfers(name: str, password: str | None) -> None:
+    options = None if password is None else PeerOptions(credentials=Credentials("tieline", password))
+    pair = refer(name, options=options)
+    statuses = pair.centre.timeline.statuses("REFER", sent=True)
+    (done,) = pair.events(ReferCompleted)
+    assert isinstance(done, ReferCompleted)
+    assert done.status == statuses[-1]
+    if password == "secret":
+        assert done.status == 202
+        assert len(statuses) == (3 if name.endswith("stale") else 2)
+    else:
+        assert done.status in {401, 407}
 
 
-def test_challenged_invites() -> None:
-    pair = Pair("invite-digest")
+@pytest.mark.parametrize("name", ["invite-digest", "invite-digest-proxy"])
+def test_challenged_invites(name: str) -> None:
+    pair = Pair(name, options=PeerOptions(credentials=Credentials("tieline", "secret")))
     pair.call()
-    assert refused(pair) == [401]
+    assert pair.events(LegAnswered)
+    pair = Pair(name)
+    pair.call()
+    assert refused(pair) in ([401], [407])
+
+
+def test_reliable_ringing_is_acknowledged() -> None:
+    pair = Pair("invite-reliable")
+    pair.call()
+    assert pair.centre.timeline.statuses("PRACK", sent=True) == [200]
+    assert pair.events(LegAnswered)
+    plain = Pair("invite-reliable", options=PeerOptions(reliable=False))
+    plain.call()
+    assert refused(plain) == [421]
+
+
+def test_a_session_too_short_for_the_callee() -> None:
+    pair = Pair("timer-422", options=PeerOptions(session_expires_s=1800))
+    pair.call()
+    assert pair.centre.timeline.statuses("INVITE", sent=True)[0] == 422
+    assert pair.events(LegAnswered)
 
 
 # ---------------------------------------------------------------------------------------------------- re-INVITE
