@@ -40,7 +40,11 @@ class HeaderCheck:
         """Everything there is to say."""
         yield from self._way()
         yield from self._budget()
+        seen: set[str] = set()
         for header in self._headers:
+            if header.key.casefold() in seen:
+                yield "warning", f"{header.key} is there twice, and peers read one of them", "remove one"
+            seen.add(header.key.casefold())
             yield from self._header(header.key, header.value)
 
     def _way(self) -> Iterator[Said]:
@@ -57,12 +61,20 @@ class HeaderCheck:
                 f"{name} reads {UUI_HEADER} in Refer-To",
                 f"add the header {UUI_HEADER} to send data along",
             )
+        if rules.uui is not None and rules.uui_length is not None:
+            yield from self._uui_length(rules.uui_length)
         others = len(self._headers) - (named and rules.uui is not None)
         if others and not rules.custom_headers:
             if rules.uri_headers:
                 yield "info", f"the headers go inside Refer-To, where {name} reads them", "nothing to do"
             else:
                 yield "warning", f"{name} drops the headers of a REFER", "use Get Handoff, or another method"
+
+    def _uui_length(self, limit: int) -> Iterator[Said]:
+        for header in self._headers:
+            if header.key.casefold() == UUI_HEADER.casefold() and len(header.value) > limit:
+                message = f"{header.key} is longer than the {limit} characters that are known to arrive"
+                yield "warning", message, "shorten it, or hand over by Get Handoff"
 
     def _budget(self) -> Iterator[Said]:
         budget = MAX_HEADERS if self._limits.count is None else min(self._limits.count, MAX_HEADERS)
@@ -80,6 +92,9 @@ class HeaderCheck:
         fault = name_fault(name) or value_fault(value) or limit_fault(value, self._limits)
         if fault is not None:
             yield "error", f"{name!r} is not sent: {fault}", "change the header"
+            return
+        if any(name.casefold().startswith(own) for own in self._limits.reserved):
+            yield "error", f"{self._profile.name} keeps names like {name} for itself", "name it otherwise"
             return
         prefix = self._limits.prefix
         if prefix and name.casefold() not in STANDARD and not name.casefold().startswith(prefix.casefold()):

@@ -14,13 +14,13 @@ from tieline.model.handoff import HandoffMethod, HandoffPlan
 from tieline.model.profile import Dialect, UuiEncoding
 from tieline.model.record import Record
 from tieline.sip.errors import MessageMalformed
-from tieline.sip.grammar import Uri, parse_uri
+from tieline.sip.grammar import Uri, is_token, parse_uri
 
 UUI_HEADER = "User-to-User"
 """The header of RFC 7433; a value is `<protocol discriminator and data>;encoding=hex` or the like."""
 
 UUI_DISCRIMINATOR = "00"
-"""The protocol discriminator (user-specific, ITU-T Q.931 section 4.5.30) put before data that has no encoding yet."""
+"""The protocol discriminator (user-specific, ITU-T Q.931 section 4.5.30) put before hex that we make."""
 
 MAX_ROUTE_LENGTH = 256
 """Longest route in characters."""
@@ -121,12 +121,16 @@ def domain_of(target: str) -> str:
 
 
 def encode_uui(value: str, encoding: UuiEncoding) -> str:
-    """User-to-User data with its encoding named; a value that names one already is left as it is."""
+    """User-to-User data with its encoding named; a value that names one already is left as it is.
+
+    Hex begins with the protocol discriminator; text that is no token is quoted (RFC 7433 section 4.1).
+    """
     if ";encoding=" in value.replace(" ", "").casefold():
         return value
     if encoding is UuiEncoding.HEX:
         return f"{UUI_DISCRIMINATOR}{value.encode().hex().upper()};encoding=hex"
-    return f"{UUI_DISCRIMINATOR}{value};encoding=ascii"
+    text = value if is_token(value) else '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
+    return f"{text};encoding=ascii"
 
 
 def escape_header(text: str) -> str:

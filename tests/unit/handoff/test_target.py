@@ -20,6 +20,7 @@ from tieline.handoff.target import (
 )
 from tieline.model.handoff import HandoffMethod, HandoffPlan
 from tieline.model.profile import UuiEncoding
+from tieline.model.uui import Uui, decode_uui
 from tieline.sip.grammar import parse_address
 
 PEER = "198.51.100.7:5070"
@@ -148,8 +149,17 @@ def test_user_to_user_is_a_header_like_others_where_the_profile_does_not_ask_for
 
 def test_encodings() -> None:
     assert encode_uui("é", UuiEncoding.HEX) == "00C3A9;encoding=hex"
-    assert encode_uui("abc", UuiEncoding.ASCII) == "00abc;encoding=ascii"
+    assert encode_uui("abc", UuiEncoding.ASCII) == "abc;encoding=ascii"
+    assert encode_uui('a "b" \\', UuiEncoding.ASCII) == '"a \\"b\\" \\\\";encoding=ascii'
     assert encode_uui("00abc; Encoding=ascii", UuiEncoding.HEX) == "00abc; Encoding=ascii"
+
+
+@pytest.mark.parametrize("encoding", UuiEncoding)
+@pytest.mark.parametrize("text", ["id=7;name=a b", "plain", 'say "x"', "back\\slash"])
+def test_what_is_encoded_is_read_again(text: str, encoding: UuiEncoding) -> None:
+    read = decode_uui(encode_uui(text, encoding))
+    assert isinstance(read, Uui)
+    assert (read.text, read.encoding) == (text, encoding)
 
 
 @pytest.mark.parametrize(
