@@ -33,6 +33,7 @@ audio_alert aubridge,nobody
 ausrc_srate 48000
 ausrc_channels 2
 module g711.so
+module srtp.so
 module ausine.so
 module aubridge.so
 module sndfile.so
@@ -48,9 +49,14 @@ LOUD = 500
 
 
 class Baresip:
-    """Use as `async with Baresip(folder) as phone`. Events are baresip's own, by type, in order."""
+    """Use as `async with Baresip(folder) as phone`. Events are baresip's own, by type, in order.
 
-    def __init__(self, folder: Path, *, transport: str = "udp", host: str = "127.0.0.1") -> None:
+    `encryption` is its word for SRTP with SDES: `srtp` where the other side can, `srtp-mand` in any case.
+    """
+
+    def __init__(
+        self, folder: Path, *, transport: str = "udp", host: str = "127.0.0.1", encryption: str = ""
+    ) -> None:
         self.folder = folder
         self.events: list[dict[str, Any]] = []
         self._control = free_port(host, socket.SOCK_STREAM)
@@ -60,7 +66,8 @@ class Baresip:
         (folder / "config").write_text(
             CONFIG.format(host=host, modules=MODULES, control=self._control, folder=folder)
         )
-        (folder / "accounts").write_text(f"<sip:+15557654321@{host};transport={transport}>;regint=0\n")
+        media = f";mediaenc={encryption}" if encryption else ""
+        (folder / "accounts").write_text(f"<sip:+15557654321@{host};transport={transport}>;regint=0{media}\n")
         (folder / "contacts").touch()
 
     async def __aenter__(self) -> Baresip:

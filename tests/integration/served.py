@@ -45,7 +45,7 @@ projects:
 pools:
   - {{name: desk, project: desk, numbers: ["{numbers}"], trunks: [main], ttl_s: 180}}
 trunks:
-  - {{name: main, account: northwind, networks: [127.0.0.1/32]}}
+  - {{name: main, account: northwind, networks: [127.0.0.1/32], encryption: offered}}
   - {{name: guarded, account: northwind, networks: [127.0.0.3/32], require_token: true}}
   - {{name: narrow, account: northwind, networks: [127.0.0.4/32], max_calls: 1}}
   - {{name: paced, account: northwind, networks: [127.0.0.5/32], max_cps: 1}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 
@@ -57,3 +58,26 @@ async def test_it_is_refused(served: Served, tmp_path: Path) -> None:
         await phone.do("dial", f"sip:+15559999999@{host}:{port}")
         closed = await phone.happened("CALL_CLOSED")
     assert "404" in closed["param"]
+
+
+@pytest.mark.parametrize("encryption", ["srtp", "srtp-mand"])
+async def test_the_whole_path_under_srtp(served: Served, tmp_path: Path, encryption: str) -> None:
+    """Where both sides may, SRTP is spoken: both hear each other, keys are read, and no key of the media is kept."""
+    reserved = await served.reserve(shared_id=f"bare-{encryption}")
+    host, port = served.sip_udp
+    async with Baresip(tmp_path, encryption=encryption) as phone:
+        await phone.do("dial", f"sip:{reserved['dni']}@{host}:{port}")
+        await phone.happened("CALL_ESTABLISHED")
+        await phone.heard_speech()
+        await phone.do("sndcode", "2")
+        await phone.happened("CALL_CLOSED")
+        (bye,) = phone.received("BYE sip:")
+        keys = re.findall(r"inline:([\w+/=]{40})", phone.log)
+    assert "\nX-Destination: service" in bye
+    assert len(set(keys)) >= 2
+    assert sum(phone.loud_frames()) > 25
+    answer = (await served.handoff(f"bare-{encryption}", wait_s=20)).answer
+    shown = await served.command("calls", "show", answer["id"], "--json")
+    assert "inline:(hidden)" in shown
+    kept = b"".join(path.read_bytes() for path in served.folder.rglob("*") if path.is_file())
+    assert not any(key in shown or key.encode() in kept for key in keys)

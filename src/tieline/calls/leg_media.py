@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tieline.agent.messages import DtmfListen
 from tieline.calls.listening import KeypadListener
@@ -28,9 +29,13 @@ from tieline.media.messages import (
     Play,
     Played,
     Report,
+    SrtpKeys,
     StopPlay,
 )
 from tieline.model.call import TerminationReason
+from tieline.model.trunk import Encryption
+from tieline.sdp import crypto
+from tieline.sdp.crypto import KEY_BYTES, SUITES
 from tieline.sdp.description import SdpError, SdpReason
 from tieline.sdp.negotiation import (
     PCMA,
@@ -51,6 +56,11 @@ CLOSE_TIMEOUT_S = 2.0
 DISCARD_PORT = 9
 """The port named in SDP for a stream that carries nothing (RFC 863's, as is customary)."""
 
+
+def _random_key() -> bytes:
+    return secrets.token_bytes(KEY_BYTES)
+
+
 OnFault = Callable[[TerminationReason], None]
 OnKey = Callable[[str], None]
 
@@ -60,11 +70,13 @@ class MediaOptions:
     """How a leg is opened and what it offers.
 
     `beside` is the id of the leg that this one is to be joined with. `codecs` are payload types, best first, for our
-    own offers: beginning with the one that the other leg has agreed on saves transcoding.
+    own offers: beginning with the one that the other leg has agreed on saves transcoding. `new_key` makes an SRTP key.
     """
 
     beside: str | None = None
     codecs: tuple[int, ...] = (PCMU, PCMA)
+    encryption: Encryption = Encryption.REFUSED
+    new_key: Callable[[], bytes] = field(default=_random_key, repr=False)
 
 
 _DEFAULTS = MediaOptions()
@@ -116,9 +128,22 @@ class LegMedia:
     async def open(self) -> None:
         """Bind the RTP port. Raises `Unavailable` when there is none."""
         rtp_port = await self._port.open_leg(self.leg_id, self.on_report, self._options.beside)
-        self._local = LocalMedia(
-            address=self._address, port=rtp_port, session_id=self._session_id, codecs=self._options.codecs
+        self._local = self._describe(rtp_port)
+
+    def _describe(self, rtp_port: int) -> LocalMedia:
+        return LocalMedia(
+            address=self._address,
+            port=rtp_port,
+            session_id=self._session_id,
+            codecs=self._options.codecs,
+            encryption=crypto.Encryption(self._options.encryption.value),
+            keys=self._new_keys(),
         )
+
+    def _new_keys(self) -> tuple[bytes, ...]:
+        if self._options.encryption is Encryption.REFUSED:
+            return ()
+        return tuple(self._options.new_key() for _ in SUITES)
 
     # -- offer and answer -------------------------------------------------------------------------------------
 
@@ -161,13 +186,18 @@ class LegMedia:
             raise SdpError(SdpReason.EMPTY, "our offer was not answered")
         self.connect()
 
+    def rekey(self) -> None:
+        """Use new SRTP keys from our next offer or answer on; until then the same ones are kept."""
+        if self._local is not None:
+            self._local = replace(self._local, keys=self._new_keys())
+
     def withdraw(self) -> None:
         """Our offer was refused: what was agreed before stands."""
         self._offered = False
 
     def negotiate_without_media(self, body: bytes) -> bytes:
         """Our SDP for a call that is answered and held without any media; no port is opened. Raises `SdpError`."""
-        local = LocalMedia(address=self._address, port=DISCARD_PORT, session_id=self._session_id)
+        local = self._describe(DISCARD_PORT)
         if not body:
             return offer(local, direction=Direction.INACTIVE)
         return answer_inactive(body, local).answer
@@ -195,6 +225,7 @@ class LegMedia:
                 send=self._agreed.send,
                 receive=self._agreed.receive,
                 silence_timeout_s=self._silence_timeout_s,
+                srtp=_srtp_keys(self._agreed),
             )
         )
 
@@ -295,6 +326,12 @@ class LegMedia:
                 return await self._closed
         except TimeoutError:
             return None
+
+
+def _srtp_keys(agreed: NegotiatedMedia) -> SrtpKeys | None:
+    if agreed.srtp is None:
+        return None
+    return SrtpKeys(agreed.srtp.suite, agreed.srtp.ours, agreed.srtp.theirs, agreed.srtp.mki_bytes)
 
 
 def _as_agreed(local: LocalMedia, agreed: NegotiatedMedia) -> LocalMedia:

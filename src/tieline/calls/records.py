@@ -37,6 +37,11 @@ SECRET_HEADERS = frozenset({"authorization", "proxy-authorization"})
 """Headers whose value is neither stored nor shown, beside the trunk's own token header."""
 
 _INFO_CSEQ = re.compile(r"^CSeq:\s*\d+\s+INFO\s*$", re.MULTILINE | re.IGNORECASE)
+# SDES keys and the older k= lines of session descriptions, in whatever content type they come.
+_MEDIA_KEY = re.compile(
+    r"(?<=[\r\n])([ \t]*(?:a[ \t]*=[ \t]*(?:crypto(?::\d+ +[\w-]+ +inline:)?|key-mgmt)|k[ \t]*=))[^\r\n]*",
+    re.IGNORECASE,
+)
 _DIALOG_HEADERS = frozenset(
     {
         "via", "content-length", "content-type", "max-forwards", "cseq", "route", "record-route",
@@ -233,11 +238,12 @@ def ladder_entries(
         head, gap, body = message.data.decode("utf-8", "replace").partition("\r\n\r\n")
         if hide_digits and body and (head.startswith("INFO ") or _INFO_CSEQ.search(head)):
             body = HIDDEN_BODY
+        text = _hide_headers(head, secret_headers) + gap + body
         yield {
             "at_ms": round((message.at - trace[0].at) * 1000, 1),
             "direction": message.direction,
             "peer": f"{message.flow.remote[0]}:{message.flow.remote[1]}",
-            "text": _hide_headers(head, secret_headers) + gap + body,
+            "text": _MEDIA_KEY.sub(rf"\1{HIDDEN}", text),
         }
 
 

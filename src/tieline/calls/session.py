@@ -26,7 +26,7 @@ from tieline.calls.endings import (
     refusal_of,
 )
 from tieline.calls.handing import Handing
-from tieline.calls.leg_media import LegMedia
+from tieline.calls.leg_media import LegMedia, MediaOptions
 from tieline.calls.patience import Patience
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.records import CallRecord, custom_headers, handoff_request
@@ -40,7 +40,7 @@ from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
 from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult
-from tieline.model.trunk import Refusal
+from tieline.model.trunk import Encryption, Refusal
 from tieline.observe.logging import get_logger
 from tieline.sdp.description import SdpError
 from tieline.sip.events import (
@@ -97,6 +97,7 @@ class CallSession:
             services.media_address(route.trunk, invite.flow.remote[0]),
             services.settings.silence_timeout_s,
             lambda reason: self._stop(Termination.of(reason)),
+            MediaOptions(encryption=route.trunk.encryption or Encryption.REFUSED),
         )
         self._speaker = Speaker(services.prompts, route.project.id, self._media, log)
         self._runs = AgentRuns(services, agent, record, self._writes, self._patience, log)

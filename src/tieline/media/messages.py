@@ -25,12 +25,17 @@ class OpenLeg(Message):
 class SrtpKeys(msgspec.Struct, frozen=True):
     """SDES keys of one stream (RFC 4568): `suite` is `AES_CM_128_HMAC_SHA1_80` or `_32`; 30 bytes of key and salt each.
 
-    `ours` protects what we send, `theirs` what they send.
+    `ours` protects what we send, `theirs` what they send; their packets carry a key identifier of `mki_bytes`.
     """
 
     suite: str
     ours: bytes
     theirs: bytes
+    mki_bytes: int = 0
+
+    def __repr__(self) -> str:
+        """Without the keys: a record of a command may be logged."""
+        return f"SrtpKeys({self.suite})"
 
 
 class ConnectLeg(Message):
@@ -159,8 +164,9 @@ class LegClosed(Message):
     """The leg is closed; its figures. One that was not asked for says that the media process died.
 
     `packets_discarded` were no RTP of this call, duplicates, or from a stranger; `packets_late` came out of order
-    and still counted; `packets_unsent` were refused by the network; `sources` counts the peer's SSRCs. `jitter_ms`
-    is RFC 3550's; `peak_level` is the loudest the caller got, 0 to 1.
+    and still counted; `packets_unsent` were refused by the network; `packets_unauthentic` were not made with the
+    peer's SRTP key; `sources` counts the peer's SSRCs. `jitter_ms` is RFC 3550's; `peak_level` is the loudest the
+    caller got, 0 to 1.
     """
 
     leg_id: str
@@ -174,6 +180,7 @@ class LegClosed(Message):
     packets_unsent: int = 0
     sources: int = 0
     peak_level: float = 0.0
+    packets_unauthentic: int = 0
 
 
 class MediaReady(Message):

@@ -66,7 +66,7 @@ class Receiver:
         self._dtmf_payload_type = -1 if dtmf_payload_type is None else dtmf_payload_type
         self.heard_at = now
 
-    def receive(self, datagram: memoryview, source: Address, now: float) -> str | None:
+    def receive(self, datagram: bytes | memoryview, source: Address, now: float) -> str | None:
         """Take one datagram; gives a digit when it begins a key press."""
         self.accepted = None
         packet = parse(datagram)

@@ -24,12 +24,14 @@ from tieline.media.messages import (
     MediaTimedOut,
     Played,
     Report,
+    SrtpKeys,
 )
 from tieline.media.playout import Clip
 from tieline.media.receiver import Receiver
 from tieline.media.relay import Relay
 from tieline.media.rtp import Packet
 from tieline.media.sender import Sender
+from tieline.media.srtp import Opener, Protector, Unprotectable
 
 MAX_DATAGRAM: Final = 2048
 _MAPPED: Final = "::ffff:"
@@ -46,6 +48,9 @@ class RtpLeg:
     __slots__ = (
         "_fed",
         "_frame",
+        "_open",
+        "_opener",
+        "_protector",
         "_receive_into",
         "_receiver",
         "_receiving",
@@ -86,6 +91,9 @@ class RtpLeg:
         self._sender = _new_sender()
         self._receiver = Receiver()
         self._relay = Relay(self._sender)
+        self._protector: Protector | None = None
+        self._opener = Opener()
+        self._open: Callable[[bytes], bytes | None] | None = None
         self._to: RtpLeg | None = None
         self._fed = False
         self._unfed = 0
@@ -107,10 +115,23 @@ class RtpLeg:
             host = _MAPPED + host
         self._receiver.connect((host, port), command.dtmf_payload_type, monotonic())
         self._sender.connect(command.payload_type, command.dtmf_payload_type)
+        self._set_keys(command.srtp)
         self._sending = command.send
         self._receiving = command.receive
         both = command.send and command.receive
         self._silence_timeout_s = command.silence_timeout_s if both else None
+
+    def _set_keys(self, keys: SrtpKeys | None) -> None:
+        """Speak SRTP with these keys, or plain RTP. Keys that have not changed go on with their counters."""
+        if keys is None:
+            self._protector = self._open = None
+            self._opener.clear()
+            return
+        protector = self._protector
+        if protector is None or (protector.suite, protector.key) != (keys.suite, keys.ours):
+            self._protector = Protector(keys.suite, keys.ours)
+        self._opener.set_key(keys.suite, keys.theirs, keys.mki_bytes)
+        self._open = self._opener.open
 
     def join(self, to: RtpLeg | None, *, fed: bool) -> None:
         """Send what is heard here on to the leg `to`; `fed` says whether another leg sends to this one."""
@@ -141,8 +162,14 @@ class RtpLeg:
             length, source = self._receive_into(self._scratch)
         except OSError:
             return
+        datagram: bytes | memoryview = self._scratch[:length]
+        if self._open is not None:
+            opened = self._open(bytes(datagram))
+            if opened is None:
+                return
+            datagram = opened
         receiver = self._receiver
-        digit = receiver.receive(self._scratch[:length], source, monotonic())
+        digit = receiver.receive(datagram, source, monotonic())
         if not self._started and receiver.started:
             self._started = True
             self._report(MediaStarted(self.leg_id, _plain(source)))
@@ -166,10 +193,15 @@ class RtpLeg:
         if not length:
             return
         self._unfed = 0
+        self._transmit(self._scratch[:length], target)
+
+    def _transmit(self, packet: bytes | bytearray | memoryview, target: Address) -> None:
         try:
-            self._send_to(self._scratch[:length], target)
+            if self._protector is not None:
+                packet = self._protector.protect(bytes(packet))
+            self._send_to(packet, target)
             self._sent += 1
-        except OSError:
+        except (OSError, Unprotectable):
             self._unsent += 1
 
     def tick(self, frame: int, now: float) -> None:
@@ -181,11 +213,7 @@ class RtpLeg:
         if not self._sending or target is None or (self._fed and self._is_fed(frames)):
             sender.skip(frames)
         else:
-            try:
-                self._send_to(sender.packet(frames), target)
-                self._sent += 1
-            except OSError:
-                self._unsent += 1
+            self._transmit(sender.packet(frames), target)
             if sender.playout.ended:
                 self._report_ended()
         timeout = self._silence_timeout_s
@@ -204,13 +232,14 @@ class RtpLeg:
             packets_received=reception.packets,
             packets_sent=self._sent,
             packets_lost=reception.lost,
-            packets_discarded=receiver.refused + reception.discarded,
+            packets_discarded=receiver.refused + reception.discarded + self._opener.replayed,
             jitter_ms=round(reception.jitter_ms, 2),
             digits_received=receiver.digits,
             packets_late=reception.late,
             packets_unsent=self._unsent,
             sources=reception.sources,
             peak_level=round(receiver.loudest / 32768, 3),
+            packets_unauthentic=self._opener.unauthentic,
         )
 
     def _is_fed(self, frames: int) -> bool:

@@ -36,6 +36,10 @@ class SdpReason(StrEnum):
     NO_COMMON_CODEC = "no_common_codec"
     UNSUPPORTED_TRANSPORT = "unsupported_transport"
     ADDRESS_FAMILY = "address_family"
+    ENCRYPTION_REFUSED = "encryption_refused"
+    ENCRYPTION_REQUIRED = "encryption_required"
+    NO_COMMON_ENCRYPTION = "no_common_encryption"
+    BAD_CRYPTO = "bad_crypto"
 
 
 class SdpError(InvalidInput):

@@ -3,17 +3,27 @@
 We take the first usable audio stream of an offer and decline every other one with port 0. The codec is the first
 of PCMU and PCMA in the offer's own order; digits take the offer's payload type. Hold comes in three forms
 (`sendonly`, `inactive`, and the address 0.0.0.0 of older peers), all of which stop our sending. RTCP multiplexing
-is not claimed. Each function may raise `SdpError`, whose reason says what was not acceptable (488 in SIP).
+is not claimed. SRTP is agreed with SDES keys: RTP/SAVP insists on it, RTP/AVP with `a=crypto` asks for it where the
+other side can (RFC 8643). Each function may raise `SdpError`, whose reason says what was not acceptable (488 in SIP).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
+from tieline.sdp.crypto import (
+    SUITES,
+    CryptoLine,
+    Encryption,
+    SrtpAgreement,
+    read_lines,
+    write_line,
+    write_lines,
+)
 from tieline.sdp.description import (
     Description,
     Media,
@@ -29,7 +39,8 @@ PCMU: Final = 0
 PCMA: Final = 8
 _ENCODINGS: Final = {PCMU: "PCMU/8000", PCMA: "PCMA/8000"}
 _EVENT: Final = "telephone-event/8000"
-_PROTOCOLS: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
+_PLAIN: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
+_SECURE: Final = frozenset({"RTP/SAVP", "RTP/SAVPF"})
 
 
 class Direction(StrEnum):
@@ -70,7 +81,8 @@ class LocalMedia:
     """Our side: the advertised address (a literal), the leg's RTP port, and the `o=` session id.
 
     `codecs` are static payload types in our order of preference, used when we make the offer; in an answer the
-    offer's order counts. `dtmf_payload_type` is used in our offers only.
+    offer's order counts. `dtmf_payload_type` is used in our offers only. Unless `encryption` is refused, `keys` has a
+    key of `KEY_BYTES` for each of `SUITES`; the same ones again keep what was agreed.
     """
 
     address: str
@@ -79,6 +91,8 @@ class LocalMedia:
     codecs: tuple[int, ...] = (PCMU, PCMA)
     dtmf_payload_type: int = 101
     ptime_ms: int = 20
+    encryption: Encryption = Encryption.REFUSED
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,7 @@ class NegotiatedMedia:
     send: bool
     receive: bool
     ptime_ms: int = 20
+    srtp: SrtpAgreement | None = None
 
     @property
     def held(self) -> bool:
@@ -106,7 +121,7 @@ class NegotiatedMedia:
 class Negotiated:
     """An answer to send and what it settles."""
 
-    answer: bytes
+    answer: bytes = field(repr=False)
     media: NegotiatedMedia
 
 
@@ -120,6 +135,7 @@ class _Stream:
     direction: Direction
     payload_type: int
     dtmf_payload_type: int | None
+    crypto: CryptoLine | None
 
 
 def answer(offer: bytes, local: LocalMedia) -> Negotiated:
@@ -149,34 +165,60 @@ def offer(
     attributes = [("rtpmap", f"{codec} {_ENCODINGS[codec]}") for codec in local.codecs]
     attributes += _event_attributes(local.dtmf_payload_type)
     attributes += [("ptime", str(local.ptime_ms)), (direction.value, "")]
+    if local.encryption is not Encryption.REFUSED:
+        attributes += write_lines(local.keys)
+    protocol = "RTP/SAVP" if local.encryption is Encryption.REQUIRED else "RTP/AVP"
     formats = (*(str(codec) for codec in local.codecs), str(local.dtmf_payload_type))
-    media = Media("audio", local.port, "RTP/AVP", formats, None, tuple(attributes))
+    media = Media("audio", local.port, protocol, formats, None, tuple(attributes))
     return _serialise_versioned(local, (media,), previous)
 
 
 def accept_answer(offer: bytes, answer: bytes) -> NegotiatedMedia:
-    """Read the peer's answer to `offer`, which `offer()` made."""
+    """Read the peer's answer to `offer`, which `offer()` made; our keys and whether we insist on them are in that."""
     ours = parse(offer)
     theirs = parse(answer)
     if not theirs.media or theirs.media[0].kind != "audio" or theirs.media[0].port == 0:
         raise SdpError(SdpReason.NO_AUDIO, "the answer declines our audio stream")
-    offered = [int(name) for name in ours.media[0].formats]
-    first = replace(theirs, media=theirs.media[:1])
-    stream = _choose_stream(first, [pt for pt in offered if pt in _ENCODINGS])
+    section = ours.media[0]
+    offered = [int(name) for name in section.formats]
+    stream = _choose_stream(
+        replace(theirs, media=theirs.media[:1]),
+        [pt for pt in offered if pt in _ENCODINGS],
+        _insistence(section),
+    )
     if stream.dtmf_payload_type not in offered:
         stream = replace(stream, dtmf_payload_type=None)
-    our_direction = _direction(ours, ours.media[0])
-    return _settle(stream, send=our_direction.sends, receive=our_direction.receives)
+    our_direction = _direction(ours, section)
+    srtp = None if stream.crypto is None else _match_crypto(section, stream.crypto)
+    return _settle(stream, srtp, send=our_direction.sends, receive=our_direction.receives)
+
+
+def _insistence(section: Media) -> Encryption:
+    """What an offer of ours makes of SRTP."""
+    if section.protocol in _SECURE:
+        return Encryption.REQUIRED
+    return Encryption.OFFERED if section.values("crypto") else Encryption.REFUSED
+
+
+def _match_crypto(section: Media, answered: CryptoLine) -> SrtpAgreement:
+    """The keys of the line of ours that the answer has chosen, by its tag."""
+    for line in read_lines(section.values("crypto")):
+        if (line.tag, line.suite) == (answered.tag, answered.suite):
+            return answered.agree(line.key)
+    raise SdpError(SdpReason.NO_COMMON_ENCRYPTION, "the answer's a=crypto line is none of those we offered")
 
 
 def _answer(body: bytes, local: LocalMedia, direction: Direction, previous: bytes | None) -> Negotiated:
     offered = parse(body)
-    stream = _choose_stream(offered, local.codecs)
+    stream = _choose_stream(offered, local.codecs, local.encryption)
     if ip_address(stream.address).version != read_address(local.address).version:
         raise SdpError(
             SdpReason.ADDRESS_FAMILY, f"media at {stream.address} cannot be reached from {local.address}"
         )
-    media = _settle(stream, send=direction.sends, receive=direction.receives)
+    srtp = (
+        None if stream.crypto is None else stream.crypto.agree(local.keys[SUITES.index(stream.crypto.suite)])
+    )
+    media = _settle(stream, srtp, send=direction.sends, receive=direction.receives)
     attributes = [("rtpmap", f"{stream.payload_type} {_ENCODINGS[stream.payload_type]}")]
     formats = [str(stream.payload_type)]
     if stream.dtmf_payload_type is not None:
@@ -184,6 +226,8 @@ def _answer(body: bytes, local: LocalMedia, direction: Direction, previous: byte
         formats.append(str(stream.dtmf_payload_type))
     chosen_direction = _DIRECTION_OF[media.send, media.receive]
     attributes += [("ptime", str(local.ptime_ms)), (chosen_direction.value, "")]
+    if stream.crypto is not None and srtp is not None:
+        attributes.append(write_line(stream.crypto.tag, srtp.suite, srtp.ours))
     sections = [
         Media("audio", local.port, section.protocol, tuple(formats), None, tuple(attributes))
         if index == stream.index
@@ -193,7 +237,7 @@ def _answer(body: bytes, local: LocalMedia, direction: Direction, previous: byte
     return Negotiated(_serialise_versioned(local, sections, previous), media)
 
 
-def _settle(stream: _Stream, *, send: bool, receive: bool) -> NegotiatedMedia:
+def _settle(stream: _Stream, srtp: SrtpAgreement | None, *, send: bool, receive: bool) -> NegotiatedMedia:
     """Reverse the peer's direction and limit it to what we want; the null address stops our sending."""
     null = ip_address(stream.address).is_unspecified
     return NegotiatedMedia(
@@ -203,35 +247,60 @@ def _settle(stream: _Stream, *, send: bool, receive: bool) -> NegotiatedMedia:
         send=send and stream.direction.receives and not null,
         receive=receive and stream.direction.sends,
         ptime_ms=_ptime(stream.media),
+        srtp=srtp,
     )
 
 
-def _choose_stream(description: Description, codecs: Iterable[int]) -> _Stream:
-    """The first audio stream we can serve; otherwise the error that says how far the best candidate came."""
+def _choose_stream(description: Description, codecs: Iterable[int], encryption: Encryption) -> _Stream:
+    """The first audio stream we can serve; otherwise the error that says how far the last candidate came."""
     wanted = frozenset(codecs)
     error = SdpError(SdpReason.NO_AUDIO, "no audio stream in the session description")
     for index, media in enumerate(description.media):
         if media.kind != "audio" or media.port == 0:
             continue
-        if media.protocol.upper() not in _PROTOCOLS:
-            error = SdpError(
-                SdpReason.UNSUPPORTED_TRANSPORT, f"audio over {media.protocol}; we speak RTP/AVP"
-            )
-            continue
-        maps = _payload_maps(media)
-        payload_type = next(
-            (pt for pt in map(_codec, media.formats) if pt in wanted and _is_static(pt, maps)), None
-        )
-        if payload_type is None:
-            error = SdpError(SdpReason.NO_COMMON_CODEC, "neither PCMU nor PCMA is offered")
-            continue
-        address = media.address or description.address
-        if address is None:
-            error = SdpError(SdpReason.BAD_ADDRESS, "the audio stream has no c= line")
-            continue
-        events = next((int(name) for name in media.formats if maps.get(name) == _EVENT), None)
-        return _Stream(index, media, address, _direction(description, media), payload_type, events)
+        try:
+            return _read_stream(index, media, description, wanted, encryption)
+        except SdpError as unusable:
+            error = unusable
     raise error
+
+
+def _read_stream(
+    index: int, media: Media, description: Description, wanted: frozenset[int], encryption: Encryption
+) -> _Stream:
+    crypto = _choose_crypto(media, encryption)
+    maps = _payload_maps(media)
+    payload_type = next(
+        (pt for pt in map(_codec, media.formats) if pt in wanted and _is_static(pt, maps)), None
+    )
+    if payload_type is None:
+        raise SdpError(SdpReason.NO_COMMON_CODEC, "neither PCMU nor PCMA is offered")
+    address = media.address or description.address
+    if address is None:
+        raise SdpError(SdpReason.BAD_ADDRESS, "the audio stream has no c= line")
+    events = next((int(name) for name in media.formats if maps.get(name) == _EVENT), None)
+    return _Stream(index, media, address, _direction(description, media), payload_type, events, crypto)
+
+
+def _choose_crypto(media: Media, encryption: Encryption) -> CryptoLine | None:
+    """The SRTP keys to use, or None for plain RTP, as the stream's profile and our policy have it."""
+    protocol = media.protocol.upper()
+    if protocol in _SECURE:
+        if encryption is Encryption.REFUSED:
+            raise SdpError(SdpReason.ENCRYPTION_REFUSED, f"audio over {media.protocol}; SRTP is refused here")
+        return read_lines(media.values("crypto"))[0]
+    if protocol not in _PLAIN:
+        raise SdpError(
+            SdpReason.UNSUPPORTED_TRANSPORT, f"audio over {media.protocol}; we speak RTP/AVP and RTP/SAVP"
+        )
+    if encryption is Encryption.REQUIRED:
+        raise SdpError(SdpReason.ENCRYPTION_REQUIRED, f"audio over {media.protocol}; SRTP is required here")
+    if encryption is Encryption.REFUSED:
+        return None
+    try:
+        return read_lines(media.values("crypto"))[0]
+    except SdpError:
+        return None  # RFC 8643: keys that cannot be used leave plain RTP
 
 
 def _codec(name: str) -> int:

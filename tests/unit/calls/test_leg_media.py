@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from tieline.calls.leg_media import CLOSE_TIMEOUT_S, LegMedia, MediaOptions
 from tieline.errors import Unavailable
 from tieline.media.messages import LegClosed, MediaStarted, Played
 from tieline.model.call import TerminationReason
+from tieline.model.trunk import Encryption
+from tieline.sdp.crypto import Encryption as SdpEncryption
 from tieline.sdp.description import SdpError
 from tieline.sdp.negotiation import Direction, LocalMedia, reanswer
 from tieline.sdp.negotiation import answer as answer_to
@@ -282,3 +285,50 @@ def test_whoever_watches_keys_is_told_of_each() -> None:
         assert seen == ["1"]
 
     play(story)
+
+
+KEYS = [bytes([number]) * 30 for number in range(10)]
+
+
+def secured(port: ScriptedMedia, encryption: Encryption) -> LegMedia:
+    keys = iter(KEYS)
+    options = MediaOptions(encryption=encryption, new_key=lambda: next(keys))
+    return LegMedia("leg", port, "198.51.100.1", None, lambda _: None, options)
+
+
+def test_keys_are_ours_for_the_whole_call_unless_they_are_renewed() -> None:
+    async def whole() -> None:
+        port = ScriptedMedia(Journal())
+        media = secured(port, Encryption.REQUIRED)
+        media.rekey()
+        await media.open()
+        theirs = replace(THEIRS, encryption=SdpEncryption.OFFERED, keys=(b"\xaa" * 30, b"\xbb" * 30))
+        for _ in range(2):
+            media.accept(answer_to(media.make_offer(), theirs).answer)
+        media.rekey()
+        media.accept(answer_to(media.make_offer(), theirs).answer)
+        assert [each.srtp and each.srtp.ours for each in port.connected] == [KEYS[0], KEYS[0], KEYS[2]]
+        assert {each.srtp and each.srtp.theirs for each in port.connected} == {b"\xaa" * 30}
+        assert b"m=audio 30000 RTP/SAVP 0 8 101" in media.make_offer()
+
+    run_virtual(whole())
+
+
+def test_without_encryption_there_are_no_keys() -> None:
+    async def whole() -> None:
+        port = ScriptedMedia(Journal())
+        media = secured(port, Encryption.REFUSED)
+        await media.open()
+        assert b"crypto" not in media.make_offer()
+        media.accept(answer_to(media.make_offer(), THEIRS).answer)
+        assert port.connected[0].srtp is None
+
+    run_virtual(whole())
+
+
+def test_a_random_key_is_new_each_time() -> None:
+    options = MediaOptions()
+    first, second = options.new_key(), options.new_key()
+    assert (len(first), len(second)) == (30, 30)
+    assert first != second
+    assert "new_key" not in repr(options)
