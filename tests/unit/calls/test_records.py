@@ -8,7 +8,7 @@ from tieline.calls.records import HIDDEN, ladder_entries
 from tieline.sip.events import Flow, Transport
 from tieline.sip.leg import TraceEntry
 
-FLOW = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.2", 5060))
+FLOW = Flow(Transport.UDP, ("192.0.2.1", 5060))
 KEY = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj"
 
 
