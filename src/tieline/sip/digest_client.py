@@ -1,8 +1,8 @@
 """Answers to digest challenges: a request that was refused with 401 or 407 goes out again with credentials.
 
-The request sent again is a new transaction with the next CSeq, made from the bytes of the first one (RFC 3261
-sections 8.1.3.5 and 22.2). Each realm is answered once for a request, and once more when it calls our nonce stale;
-after that the refusal is told. Within a dialog later requests bring credentials at once.
+The request sent again is a new transaction with the next CSeq, made from the bytes of the first one, or by `Uac` for
+an INVITE (RFC 3261 sections 8.1.3.5 and 22.2). Each realm is answered once for a request, and once more when it calls
+our nonce stale; after that the refusal is told. Within a dialog later requests bring credentials at once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from tieline.sip.dialog import Dialogs
 from tieline.sip.digest import Challenge, Sum, compute, is_session, quoted, read_challenges
 from tieline.sip.leg import Leg
 from tieline.sip.message import Response
-from tieline.sip.tables import Do, LegInput, LegState, State
+from tieline.sip.tables import Do, LegState, State
 from tieline.sip.transaction import Transaction, Transactions
+from tieline.sip.uac import Uac
 
 _HEADERS = (("www-authenticate", "Authorization"), ("proxy-authenticate", "Proxy-Authorization"))
 _ANSWERS = 6
@@ -87,10 +88,11 @@ class DigestSession:
 class DigestClient:
     """Sends refused requests again."""
 
-    def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs) -> None:
+    def __init__(self, core: Core, transactions: Transactions, dialogs: Dialogs, uac: Uac) -> None:
         self._core = core
         self._transactions = transactions
         self._dialogs = dialogs
+        self._uac = uac
 
     def retry(self, transaction: Transaction, response: Response, now: float) -> bool:
         """Answer the challenge of `response`; False when the refusal is to be told instead."""
@@ -102,50 +104,40 @@ class DigestClient:
         if given is None or not given.username.isprintable():
             return False
         asked = _asked(transaction, response)
-        if not asked or not self._may_go_on(transaction, leg, now):
+        if not asked or (leg is not None and leg.state in _GOING and transaction.purpose != "BYE"):
             return False
         session = (leg.session if leg is not None else transaction.session) or DigestSession(given)
         answered = dict(transaction.answered)
         for header, challenge in asked:
             answered[header, challenge.realm] = answered.get((header, challenge.realm), 0) + 1
             session.learn(header, challenge, self._core.ids.tag())
+        if leg is not None:
+            leg.session = session
         self._send_again(transaction, leg, session, now).answered = answered
         return True
-
-    def _may_go_on(self, transaction: Transaction, leg: Leg | None, now: float) -> bool:
-        """Whether the request is still wanted: nothing but BYE is in a call that ends, no INVITE that was cancelled."""
-        if leg is None or transaction.purpose == "BYE":
-            return True
-        if transaction.purpose == "INVITE":
-            return self._core.step(leg, LegInput.RETRY, now)
-        return leg.state not in _GOING
 
     def _send_again(
         self, transaction: Transaction, leg: Leg | None, session: DigestSession, now: float
     ) -> Transaction:
-        branch = self._dialogs.new_branch()
-        options = self._core.options_of(transaction.flow)
-        cseq = None
+        if transaction.parts is not None:
+            assert leg is not None
+            self._uac.invite_again(leg, now)
+            assert leg.invite is not None
+            return leg.invite
+        cseq = sent_cseq(transaction.last) + 1
         if leg is not None:
-            leg.session = session
             leg.local_cseq = cseq = leg.local_cseq + 1
-            options = leg.options
+        options = leg.options if leg is not None else self._core.options_of(transaction.flow)
+        branch = self._dialogs.new_branch()
         via = self._dialogs.via_line(transaction.flow, branch, options)
-        data, proof = _renew(transaction.last, via, cseq, session)
-        method = transaction.key[1]
+        data = _renew(transaction.last, via, cseq, session)
+        key = (branch, transaction.key[1])
         again = Transaction(
-            transaction.table, State.TRYING, (branch, method), transaction.flow, self._transactions.clients
+            transaction.table, State.TRYING, key, transaction.flow, self._transactions.clients
         )
         again.leg, again.purpose, again.token = leg, transaction.purpose, transaction.token
         again.session = session
-        timers = (Do.SET_E, Do.SET_F)
-        if transaction.parts is not None:
-            assert leg is not None
-            assert cseq is not None
-            again.state, timers = State.CALLING, (Do.SET_A, Do.SET_B)
-            again.parts = transaction.parts._replace(via=via, cseq=cseq)
-            leg.invite, leg.invite_cseq, leg.proof = again, cseq, proof
-        self._transactions.start_client(again, timers, data, now)
+        self._transactions.start_client(again, (Do.SET_E, Do.SET_F), data, now)
         return again
 
 
@@ -169,15 +161,13 @@ def sent_cseq(data: bytes) -> int:
     return int(data.partition(b"\r\nCSeq: ")[2].partition(b" ")[0])
 
 
-def _renew(data: bytes, via: str, cseq: int | None, session: DigestSession) -> tuple[bytes, str]:
-    """A request of ours with another Via, CSeq (None: the next) and credentials, and the lines of these."""
+def _renew(data: bytes, via: str, cseq: int, session: DigestSession) -> bytes:
+    """A request of ours with another Via, CSeq and credentials."""
     head, _, body = data.partition(b"\r\n\r\n")
     start, _, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
     method, uri, _ = start.split(" ")
-    proof = session.lines(method, uri, body)
     kept = [line for line in lines if not line.startswith(_OWN_LINES)]
     at = next(place for place, line in enumerate(kept) if line.startswith("CSeq: "))
-    number = sent_cseq(data) + 1 if cseq is None else cseq
-    kept[at] = f"CSeq: {number} {method}\r\n{proof[:-2]}"
+    kept[at] = f"CSeq: {cseq} {method}\r\n{session.lines(method, uri, body)[:-2]}"
     text = f"{start}\r\n{via}" + "\r\n".join(kept) + "\r\n\r\n"
-    return text.encode("utf-8", "surrogateescape") + body, proof
+    return text.encode("utf-8", "surrogateescape") + body

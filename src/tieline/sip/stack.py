@@ -59,7 +59,7 @@ class SipStack:
         Refreshes(core, self._dialogs, self._uac, timers)
         self._refers = Refers(core, self._uas, self._uac)
         self._registrations = Registrations(core, self._transactions, self._dialogs)
-        self._digest = DigestClient(core, self._transactions, self._dialogs)
+        self._digest = DigestClient(core, self._transactions, self._dialogs, self._uac)
         self._strangers = Strangers(core)
 
     def _tell(self, transaction: Transaction, status: int, response: Response | None, now: float) -> None:
