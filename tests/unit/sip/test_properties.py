@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tieline.errors import Conflict, NotFound
+from tieline.sip.config import PeerOptions
 from tieline.sip.events import (
+    ByeReceived,
     Flow,
     InviteReceived,
     LegAnswered,
+    LegFailed,
+    LegRefused,
     ReinviteReceived,
     SipEvent,
     Transport,
@@ -33,6 +38,11 @@ ACTIONS = (
     "info",
     "refer",
     "ack",
+    "early media",
+    "update",
+    "update empty",
+    "accept update",
+    "refuse update",
     "options",
     "pass",
 )
@@ -45,13 +55,31 @@ WEATHERS = st.builds(
 )
 
 
+OPTIONS = st.builds(
+    PeerOptions,
+    session_expires_s=st.sampled_from([None, 8, 90, 1800]),
+    min_se_s=st.sampled_from([4, 30, 90]),
+    reliable=st.just(True),
+    reliable_required=st.booleans(),
+    timer_required=st.booleans(),
+)
+
+
 class Owners:
     """Remembers the legs of both sides and uses verbs on them, allowed or not."""
 
-    def __init__(self, network: Loopback, transport: Transport) -> None:
+    def __init__(
+        self,
+        network: Loopback,
+        transport: Transport,
+        options: tuple[PeerOptions | None, PeerOptions | None] = (None, None),
+    ) -> None:
         self.network = network
         self.transport = transport
-        self.sides = (network.add("192.0.2.1"), network.add("192.0.2.2"))
+        self.sides = (
+            network.add("192.0.2.1", options=options[0]),
+            network.add("192.0.2.2", options=options[1]),
+        )
         self.legs: tuple[list[int], list[int]] = ([], [])
         self.seen: tuple[list[SipEvent], list[SipEvent]] = ([], [])
 
@@ -82,33 +110,28 @@ class Owners:
 
     def use(self, endpoint: Endpoint, leg_id: int, action: str) -> None:
         stack, now = endpoint.stack, self.network.now
-        match action:
-            case "ring":
-                stack.ring(leg_id, now)
-            case "answer":
-                stack.answer(leg_id, ANSWER, now)
-            case "reject":
-                stack.reject(leg_id, 486, now)
-            case "bye":
-                stack.bye(leg_id, now, [("X-contained", "true")])
-            case "cancel":
-                stack.cancel(leg_id, now)
-            case "reinvite":
-                stack.reinvite(leg_id, OFFER, now)
-            case "accept":
-                stack.accept_reinvite(leg_id, ANSWER, now)
-            case "refuse":
-                stack.reject_reinvite(leg_id, 488, now)
-            case "info":
-                stack.info(leg_id, "application/dtmf-relay", b"Signal=1", now)
-            case "refer":
-                stack.refer(leg_id, "<sip:x@192.0.2.9>", now)
-            case "ack":
-                stack.ack(leg_id, ANSWER, now)
-            case "options":
-                stack.options(Flow(self.transport, ("192.0.2.9", 5060)), "sip:x@192.0.2.9", now)
-            case _:
-                return
+        elsewhere = Flow(self.transport, ("192.0.2.9", 5060))
+        verbs: dict[str, Callable[[], object]] = {
+            "ring": lambda: stack.ring(leg_id, now),
+            "early media": lambda: stack.ring(leg_id, now, sdp=ANSWER, status=183),
+            "answer": lambda: stack.answer(leg_id, ANSWER, now),
+            "reject": lambda: stack.reject(leg_id, 486, now),
+            "bye": lambda: stack.bye(leg_id, now, [("X-contained", "true")]),
+            "cancel": lambda: stack.cancel(leg_id, now),
+            "reinvite": lambda: stack.reinvite(leg_id, OFFER, now),
+            "accept": lambda: stack.accept_reinvite(leg_id, ANSWER, now),
+            "refuse": lambda: stack.reject_reinvite(leg_id, 488, now),
+            "info": lambda: stack.info(leg_id, "application/dtmf-relay", b"Signal=1", now),
+            "refer": lambda: stack.refer(leg_id, "<sip:x@192.0.2.9>", now),
+            "update": lambda: stack.update(leg_id, OFFER, now),
+            "update empty": lambda: stack.update(leg_id, None, now),
+            "accept update": lambda: stack.accept_update(leg_id, ANSWER, now),
+            "refuse update": lambda: stack.reject_update(leg_id, 488, now),
+            "ack": lambda: stack.ack(leg_id, ANSWER, now),
+            "options": lambda: stack.options(elsewhere, "sip:x@192.0.2.9", now),
+            "pass": lambda: None,
+        }
+        verbs[action]()
 
     def finish(self) -> None:
         """End every leg that still lives, whatever its state; the network is as bad as before."""
@@ -135,12 +158,17 @@ class Owners:
         ),
         max_size=25,
     ),
+    st.tuples(OPTIONS, OPTIONS),
 )
 def test_everything_ends(
-    seed: int, weather: Weather, transport: Transport, story: list[tuple[int, int, str, float]]
+    seed: int,
+    weather: Weather,
+    transport: Transport,
+    story: list[tuple[int, int, str, float]],
+    options: tuple[PeerOptions, PeerOptions],
 ) -> None:
     network = Loopback(seed, weather)
-    owners = Owners(network, transport)
+    owners = Owners(network, transport, options)
     owners.call(0, OFFER)
     for side, which, action, pause in story:
         if action in {"call", "late call"}:
@@ -155,6 +183,9 @@ def test_everything_ends(
         assert endpoint.stack.leg_ids() == []
         assert endpoint.stack.is_idle()
         assert endpoint.stack.next_deadline() is None
+    for seen in owners.seen:
+        ends = Counter(each.leg_id for each in seen if isinstance(each, (LegFailed, LegRefused, ByeReceived)))
+        assert all(times == 1 for times in ends.values()), ends
 
 
 @settings(max_examples=60)
@@ -223,10 +254,13 @@ def test_the_same_seed_gives_the_same_messages() -> None:
 def test_no_message_raises_out_of_the_stack(data: st.DataObject) -> None:
     """Real messages of a call, damaged and replayed in any order, at both kinds of peer."""
     network = Loopback()
-    owners = Owners(network, Transport.UDP)
+    demanding = PeerOptions(reliable_required=True, timer_required=True)
+    owners = Owners(network, Transport.UDP, (demanding, demanding))
     owners.call(0, OFFER)
     network.run_for(0.1)
-    for action in ("ring", "answer", "info", "reinvite", "bye")[: data.draw(st.integers(0, 5))]:
+    for action in ("early media", "answer", "info", "update", "reinvite", "bye")[
+        : data.draw(st.integers(0, 6))
+    ]:
         owners.act(1, 0, action)
         network.run_for(0.1)
     sent = [message for endpoint in owners.sides for message in endpoint.sent]
