@@ -159,18 +159,18 @@ class SessionTimers:
     def renew(self, leg: Leg, now: float) -> None:
         """Start the interval anew, as it was."""
         clock = leg.clock
-        if clock is not None:
-            self._start(leg, clock.interval_s, now, ours=clock.ours, agreed=clock.agreed)
+        assert clock is not None
+        self._start(leg, clock.interval_s, now, ours=clock.ours, agreed=clock.agreed)
 
     def wait(self, leg: Leg, delay_s: float, now: float) -> None:
         """Look again after so many seconds, at the latest when the clock is given up."""
         clock = leg.clock
-        if clock is not None:
-            at = now + delay_s
-            if now < clock.gives_up_at:
-                at = min(at, clock.gives_up_at)
-            self._core.timers.cancel(clock.timer)
-            clock.timer = self._core.timers.set(at, self._fire, leg)
+        assert clock is not None
+        at = now + delay_s
+        if now < clock.gives_up_at:
+            at = min(at, clock.gives_up_at)
+        self._core.timers.cancel(clock.timer)
+        clock.timer = self._core.timers.set(at, self._fire, leg)
 
     def _start(self, leg: Leg, interval_s: int, now: float, *, ours: bool, agreed: bool) -> None:
         clock = leg.clock

@@ -98,7 +98,8 @@ class Uac:
         The session timer's own are written anew. False when the call was given up meanwhile.
         """
         sending = leg.sending
-        if sending is None or not (leg.reinviting or self._core.step(leg, LegInput.RETRY, now)):
+        assert sending is not None
+        if not leg.reinviting and not self._core.step(leg, LegInput.RETRY, now):
             return False
         self._send_invite(leg, sending._replace(lines=lines + sending.lines), now)
         leg.sending = sending
@@ -359,8 +360,8 @@ class Uac:
         leg.invite = leg.sending = None
         leg.reinviting = False
         if response is not None and status < 300:
-            if sending is not None:
-                leg.sdp, leg.remote_sdp = sending.sdp, response.body
+            assert sending is not None
+            leg.sdp, leg.remote_sdp = sending.sdp, response.body
             refresh_target(leg, response)
             self.send_ack(leg, b"", now)
             if confirmed:

@@ -33,7 +33,7 @@ def ringing(
 
 def prack(wire: Wire, tag: str, response: Response, cseq: int = 2, body: bytes = b"", **changes: str) -> None:
     rack = f"RAck: {response.headers['RSeq']} 1 INVITE\r\n"
-    wire.request("PRACK", cseq, to_tag=tag, body=body, **{"extra": rack, **changes})  # type: ignore[arg-type]
+    wire.request("PRACK", cseq, to_tag=tag, body=body, **{"extra": rack, **changes})
 
 
 class TestWhen:

@@ -25,6 +25,20 @@ from tieline.sip.timers import TimerHeap
 
 
 class TestTimers:
+    def test_cancelled_entries_do_not_pile_up(self) -> None:
+        heap = TimerHeap()
+        fired: list[int] = []
+        timers = [heap.set(float(at), lambda what, _: fired.append(what), at) for at in range(5_000)]
+        for timer in timers[1_000:]:
+            heap.cancel(timer)
+            heap.cancel(timer)
+        heap.cancel([])
+        assert len(heap) == 1_000
+        assert len(heap._heap) < 3_000
+        heap.fire(4_999.0)
+        assert fired == list(range(1_000))
+        assert heap.next_deadline() is None
+
     def test_order_and_cancel(self) -> None:
         heap = TimerHeap()
         fired: list[tuple[str, float]] = []
