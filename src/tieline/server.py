@@ -30,6 +30,7 @@ from tieline.config import Settings, UnknownPeers
 from tieline.errors import ConfigurationError, TielineError
 from tieline.http.app import create_app
 from tieline.http.services import Health, Services
+from tieline.media.tones import tone_clips
 from tieline.model.project import Project
 from tieline.net.dialogs import end_dialog
 from tieline.net.media_link import MediaLink
@@ -173,6 +174,8 @@ class Server:
         self._closers += [self.store.close, self.refusals.close]
         self._closers.append(self.media.stop)
         await self.media.start()
+        for clip in tone_clips():
+            self.media.send(clip)
         self._closers.append(self.voice.stop)
         try:
             await self.voice.start()

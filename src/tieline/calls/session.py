@@ -36,11 +36,12 @@ from tieline.calls.speaking import Speaker
 from tieline.calls.writes import CallWrites
 from tieline.errors import TielineError
 from tieline.handoff.errors import UnplannableHandoff
+from tieline.integrations.profiles import dialect_of
 from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
 from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult
-from tieline.model.trunk import Encryption, Refusal
+from tieline.model.trunk import Refusal
 from tieline.observe.logging import get_logger
 from tieline.sdp.description import SdpError
 from tieline.sip.events import (
@@ -97,7 +98,7 @@ class CallSession:
             services.media_address(route.trunk, invite.flow.remote[0]),
             services.settings.silence_timeout_s,
             lambda reason: self._stop(Termination.of(reason)),
-            MediaOptions(encryption=route.trunk.encryption or Encryption.REFUSED),
+            MediaOptions(encryption=dialect_of(route.trunk).encryption),
         )
         self._speaker = Speaker(services.prompts, route.project.id, self._media, log)
         self._runs = AgentRuns(services, agent, record, self._writes, self._patience, log)
