@@ -69,15 +69,17 @@ class PeerOptions:
     """How to speak to one peer. `advertised` replaces the stack's own address in Via and Contact.
 
     `credentials` answer its challenges; `required` are the credentials its own INVITEs must prove (None: no
-    challenge). `session_expires_s` None turns session timers off, `min_se_s` is the least we take (RFC 4028);
-    `timer_required` and `reliable_required` put the extension into Require of our INVITEs and refuse INVITEs
-    without it (421); `reliable` says whether we claim 100rel at all (RFC 3262).
+    challenge), asked for in `realm`, with a challenge for each of `algorithms` (`SHA-256`, `MD5`) in their order:
+    peers that read only the first one may need MD5 alone. `session_expires_s` None turns session timers off,
+    `min_se_s` is the least we take (RFC 4028); `timer_required` and `reliable_required` put the extension into Require
+    of our INVITEs and refuse INVITEs without it (421); `reliable` says whether we claim 100rel at all (RFC 3262).
     """
 
     advertised: tuple[str, int] | None = None
     credentials: Credentials | None = None
     required: Credentials | None = None
     realm: str = "tieline"
+    algorithms: tuple[str, ...] = ("SHA-256", "MD5")
     session_expires_s: int | None = 1800
     min_se_s: int = 90
     timer_required: bool = False

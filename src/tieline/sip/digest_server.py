@@ -23,7 +23,6 @@ from tieline.sip.message import Request
 _LIFETIME_S = 300
 _NONCES = 4_096
 _SEAL_CHARS = 32
-_OFFERED = {"sha-256": "SHA-256", "md5": "MD5"}
 _is_count = re.compile("[0-9a-fA-F]{8}").fullmatch
 
 
@@ -52,20 +51,20 @@ class DigestServer:
             raise Refused(401, broken.why, self._challenge(options, now)) from None
         if given is None:
             raise Challenged(401, "no credentials", self._challenge(options, now))
-        if not _is_right(given, required, options.realm, request):
+        if not _is_right(given, required, options, request):
             raise Refused(401, "credentials are wrong", self._challenge(options, now))
         if not self._use(given, options, now):
             raise Challenged(401, "nonce is stale", self._challenge(options, now, stale=True))
 
     def _challenge(self, options: PeerOptions, now: float, *, stale: bool = False) -> str:
-        """Both algorithms, the better one first."""
+        """One challenge for each algorithm, with one nonce."""
         made = f"{max(int(now), 0):x}.{self._core.ids.tag()}"
         nonce = f"{made}.{self._seal(made, options.realm)}"
         return "".join(
             [
                 f'WWW-Authenticate: Digest realm="{quoted(options.realm)}", nonce="{nonce}", algorithm={name}, '
                 f'qop="auth"{", stale=true" if stale else ""}\r\n'
-                for name in _OFFERED.values()
+                for name in options.algorithms
             ]
         )
 
@@ -100,14 +99,14 @@ def _credentials(request: Request, realm: str) -> dict[str, str] | None:
     return None
 
 
-def _is_right(given: dict[str, str], required: Credentials, realm: str, request: Request) -> bool:
+def _is_right(given: dict[str, str], required: Credentials, options: PeerOptions, request: Request) -> bool:
     """Whether these are the credentials that we want, by a way that takes as long for a wrong name as for a right one.
 
     What we did not offer (another algorithm, `auth-int`) is wrong, and so is what lacks a part.
     """
     algorithm, qop = given.get("algorithm", "MD5"), given.get("qop", "auth")
     if (
-        algorithm.lower() not in _OFFERED
+        algorithm.upper() not in options.algorithms
         or qop.lower() != "auth"
         or not {"username", "nonce", "uri"} <= given.keys()
     ):
@@ -117,7 +116,7 @@ def _is_right(given: dict[str, str], required: Credentials, realm: str, request:
     parts = Sum(
         algorithm,
         required.username,
-        quoted(realm),
+        quoted(options.realm),
         required.password,
         given["nonce"],
         given.get("qop", ""),

@@ -70,6 +70,14 @@ class TestChallenge:
         assert better["realm"] == 'the \\"desk\\"'
         assert "stale" not in better
 
+    def test_one_algorithm(self) -> None:
+        wire = Wire(options=PeerOptions(required=THEM, algorithms=("MD5",)))
+        [only] = challenge(wire)
+        challenge(wire, 2, answer(only, algorithm="SHA-256"))
+        wire.event(InviteRefused)
+        wire.request("INVITE", 3, body=SDP, extra=answer(only, algorithm="md5"))
+        wire.event(InviteReceived)
+
     def test_no_state_and_no_event(self) -> None:
         wire = guarded()
         branch = wire.request("INVITE", 1, body=SDP)
