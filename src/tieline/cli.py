@@ -16,9 +16,11 @@ from tieline.commands import (
     applying,
     calls,
     credentials,
+    handoff,
     maintenance,
     pool_changes,
     pools,
+    profiles,
     project_changes,
     reference,
     serving,
@@ -47,6 +49,8 @@ app.add_typer(credentials.tokens, name="tokens")
 app.add_typer(pools.pool, name="pool")
 app.add_typer(topology.trunk, name="trunk")
 app.add_typer(topology.project, name="project")
+app.add_typer(profiles.profile, name="profile")
+app.add_typer(handoff.handoff, name="handoff")
 app.add_typer(calls.calls, name="calls")
 app.add_typer(calls.reservations, name="reservations")
 

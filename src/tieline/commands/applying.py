@@ -70,7 +70,8 @@ def export(config: ConfigOption = None) -> None:
     print_text(run(work()))
 
 
-def _read(file: Path) -> tuple[Path, str]:
+def read_file(file: Path) -> tuple[Path, str]:
+    """A resource file's name and text; of `-` what comes on standard input."""
     if str(file) == "-":
         return Path("stdin"), sys.stdin.read()
     try:
@@ -91,7 +92,7 @@ def check_folder(folder: Path, destinations: tuple[Destination, ...]) -> list[st
 async def _apply(file: Path, config: Path | None, *, dry_run: bool, prune: bool) -> Plan:
     from tieline.resources.plan import Applier
 
-    path, text = _read(file)
+    path, text = read_file(file)
     async with open_store(config) as opened:
         applier = Applier(
             file=path,
@@ -125,6 +126,8 @@ async def _carry_out(opened: OpenStore, applier: Applier) -> Plan:
 
 def plan_as_json(plan: Plan, *, dry_run: bool = False) -> dict[str, Any]:
     """What changes, for scripts."""
+    from tieline.handoff.check import CheckLevel
+
     return {
         "dry_run": dry_run,
         "changes": [
@@ -136,6 +139,7 @@ def plan_as_json(plan: Plan, *, dry_run: bool = False) -> dict[str, Any]:
             }
             for one in plan.changes
         ],
+        "remarks": [remark for remark in plan.remarks if remark.level is not CheckLevel.INFO],
         "issued": [
             {"kind": one.kind, "name": one.name, "secret": None if dry_run else one.secret}
             for one in plan.issued
@@ -151,6 +155,7 @@ def show_plan(plan: Plan, *, dry_run: bool = False) -> None:
         return
     for change in plan.changes:
         _show_change(out, change)
+    show_remarks(plan)
     if dry_run:
         out.print("dry run: nothing was changed", style="bold")
         return
@@ -158,6 +163,16 @@ def show_plan(plan: Plan, *, dry_run: bool = False) -> None:
         kind = "key" if issued.kind == "api_keys" else "token"
         out.print(f"\n[bold]{kind} {issued.name}[/] (shown only now):")
         out.print(f"  {issued.secret}", markup=False)
+
+
+def show_remarks(plan: Plan) -> None:
+    """What will not get through of the handoffs, on standard error; `tieline handoff check` says more."""
+    from tieline.handoff.check import CheckLevel
+
+    err = console(stderr=True)
+    for remark in plan.remarks:
+        if remark.level is not CheckLevel.INFO:
+            err.print(f"{remark.level}: {remark.project}: {remark}", style="yellow", markup=False)
 
 
 def _show_change(out: Any, change: Change) -> None:

@@ -111,6 +111,7 @@ def check_resources(settings: Settings) -> Iterator[Finding]:
         yield Finding("resources", "advice", "there is no API key", "Make one with `tieline keys create`.")
     yield from _check_secrets(settings, resources, unsealed)
     yield from _check_projects(resources)
+    yield from _check_handoffs(resources)
     for pool in resources.pools:
         if not pool.numbers:
             yield Finding(
@@ -164,6 +165,17 @@ async def _resources(settings: Settings) -> tuple[Resources, int]:
         return await store.resources(), await store.unsealed_secrets()
     finally:
         await store.close()
+
+
+def _check_handoffs(resources: Resources) -> Iterator[Finding]:
+    """What of handoffs will not get through."""
+    from tieline.resources.handoff_check import check_handoffs
+
+    for remark in check_handoffs(resources):
+        if remark.level != "info":
+            said = f"project {remark.project}: {remark.destination} on {', '.join(remark.trunks)}: {remark.message}"
+            fix = f"{remark.fix[:1].upper()}{remark.fix[1:]}."
+            yield Finding("handoffs", "fault" if remark.level == "error" else "advice", said, fix)
 
 
 def _check_projects(resources: Resources) -> Iterator[Finding]:

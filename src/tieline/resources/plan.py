@@ -21,6 +21,7 @@ from tieline.model.trunk import Trunk
 from tieline.resources.checks import check_resources
 from tieline.resources.diff import Change, compare
 from tieline.resources.document import Document, read_document
+from tieline.resources.handoff_check import HandoffRemark, check_handoffs, refuse_hopeless
 from tieline.resources.kinds import KINDS, identity_field
 from tieline.resources.reader import FAULTY, Draft, Reader
 from tieline.resources.secrets import (
@@ -47,16 +48,20 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The resources as they will be, what changes, and the secrets to show."""
+    """The resources as they will be, what changes, the secrets to show, and what of handoffs will not get through."""
 
     resources: Resources
     changes: tuple[Change, ...]
     issued: tuple[Issued, ...]
+    remarks: tuple[HandoffRemark, ...] = ()
 
 
 @dataclass(slots=True)
 class Applier:
-    """Makes plans from one file. `random_bytes(n)` gives secrets; `check_project` loads folders."""
+    """Makes plans from one file. `random_bytes(n)` gives secrets; `check_project` loads folders.
+
+    A handoff that cannot work on any trunk is a fault, unless `allow_hopeless`; then it is a remark like others.
+    """
 
     file: Path
     text: str
@@ -65,6 +70,7 @@ class Applier:
     check_project: ProjectCheck | None = None
     default_region: str | None = None
     prune: bool = False
+    allow_hopeless: bool = False
     _secrets: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def plan(self, current: Resources) -> Plan:
@@ -76,12 +82,17 @@ class Applier:
         names = {kind: {d.values[identity_field(kind)]: d for d in document.drafts[kind]} for kind in KINDS}
         check_resources(wanted, reader, names)
         reader.check()
+        remarks = tuple(check_handoffs(wanted))
+        if not self.allow_hopeless:
+            remarks = refuse_hopeless(remarks, names, reader)
+            reader.check()
         issued = tuple(
             Issued(kind, name, secret)
             for (kind, name), secret in self._secrets.items()
             if any(getattr(r, "name", None) == name for r in getattr(wanted, kind))
         )
-        return Plan(resources=wanted, changes=tuple(compare(current, wanted)), issued=issued)
+        changes = tuple(compare(current, wanted))
+        return Plan(resources=wanted, changes=changes, issued=issued, remarks=remarks)
 
     def secret(self, kind: str, name: str) -> str:
         """The new secret of a key or token: made once, also when the plan is made again."""

@@ -23,12 +23,12 @@ projects:
     handoffs:
       - name: billing
         description: Bills
-        sip_config: {method: bye}
+        sip_config: {method: refer, phone_number: "+15550123"}
         sip_headers: [{key: X-Reason, value: $reason}]
-        fallback: [bye, {destination: sales}, {destination: sales, method: bye}]
+        fallback: [invite, {destination: sales, method: refer}, {destination: sales}]
         between: One moment.
       - name: sales
-        sip_config: {method: bye, accept_key: "1", ring_sound: tone, ring_timeout_s: 20}
+        sip_config: {method: bye, phone_number: "200", accept_key: "1", ring_sound: tone, ring_timeout_s: 20}
         fallback: []
     fallback_handoff: sales
     handoff_api:

@@ -158,7 +158,7 @@ PROJECT = "accounts: [{slug: a}]\nprojects:\n  - slug: p\n    answer_only: true\
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [fax]\n", 8, "unknown word"),
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [{to: y, method: bye}]\n", 8, "unknown field"),
         ("    handoffs:\n      - {name: x, sip_config: {method: bye}, fallback: [{destination: y}]}\n", 5, "x: fallback names no destination 'y'"),
-        ("    handoffs:\n      - {name: x, sip_config: {method: invite, outbound_endpoint: t}}\n", 5, "x: outbound_endpoint t is no trunk"),
+        ("    handoffs:\n      - {name: x, sip_config: {method: invite, phone_number: 100, outbound_endpoint: t}}\n", 5, "x: outbound_endpoint t is no trunk"),
         ("    fallback_handoff: nowhere\n", 5, "there is no destination 'nowhere'"),
         ("    handoff_api: {state_keys: [a, b], aliases: {a: b}}\n", 5, "two keys would be exposed as 'b'"),
         ("    handoff_api: [a]\n", 5, "must be a mapping"),
@@ -211,9 +211,14 @@ def test_the_same_digits_on_two_tenants_trunks() -> None:
 
 
 def test_an_endpoint_of_another_account() -> None:
-    handoffs = "handoffs: [{name: x, sip_config: {method: invite, outbound_endpoint: ENDPOINT}}, {name: y, sip_config: {method: bye}, fallback: [{destination: DEFAULT}, {destination: x}]}]"
+    endpoint = (
+        "{method: invite, phone_number: 100, outbound_endpoint: ENDPOINT, outbound_encryption: UDP/RTP}"
+    )
+    ladder = "[{destination: x}, {destination: DEFAULT, method: bye}]"
+    second = f"{{name: y, sip_config: {{method: refer, phone_number: 1}}, fallback: {ladder}}}"
+    handoffs = f"handoffs: [{{name: x, sip_config: {endpoint}}}, {second}]"
     text = TENANTS.replace("slug: p, account: a,", f"slug: p, account: a, {handoffs},")
-    own = "trunks: [{name: t, networks: 10.0.0.1, account: a}, {name: u, networks: 10.0.0.2, account: b}, {name: v, networks: 10.0.0.3}]\n"
+    own = "trunks: [{name: t, networks: 10.0.0.1, account: a, target: h}, {name: u, networks: 10.0.0.2, account: b}, {name: v, networks: 10.0.0.3, target: h}]\n"
     text = text.replace(", {name: n, project: q, numbers: [+15550100000]}", "")
     assert faults(text.replace("ENDPOINT", "t") + own) == []
     assert faults(text.replace("ENDPOINT", "v") + own) == []
@@ -248,7 +253,7 @@ def test_targets(target: str) -> None:
 def test_all_faults_come_at_once_in_order_of_lines() -> None:
     found = faults(
         WHOLE.replace("slug: acme", "slug: a b")
-        .replace("{method: bye}", "{method: fax}")
+        .replace("{method: refer,", "{method: fax,")
         .replace("[dni:reserve]", "[x]")
     )
     assert [line for line, _, _ in found] == [2, 12, 55]

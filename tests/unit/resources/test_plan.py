@@ -47,9 +47,9 @@ def test_everything_of_a_whole_file() -> None:
     billing, sales = project.handoffs
     assert billing.between == "One moment."
     assert billing.fallback == (
-        Rung(method=HandoffMethod.BYE),
+        Rung(method=HandoffMethod.INVITE),
+        Rung(destination="sales", method=HandoffMethod.REFER),
         Rung(destination="sales"),
-        Rung(destination="sales", method=HandoffMethod.BYE),
     )
     assert (sales.fallback, sales.sip_config.accept_key) == ((), "1")
     reserve, read = made.api_keys
