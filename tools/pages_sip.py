@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import StrEnum
-
 from tieline.sip.tables import (
     INVITE_CLIENT,
     INVITE_SERVER,
@@ -16,6 +13,7 @@ from tieline.sip.tables import (
     Table,
 )
 from tools.gen_docs import page
+from tools.state_tables import diagram, table
 
 _PROSE = {
     "INVITE, client": """
@@ -48,61 +46,40 @@ _TABLES: dict[str, Table] = {
 }
 
 
-def _identifier(state: StrEnum) -> str:
-    return state.value.replace(" ", "_")
-
-
-def _diagram(first: Iterable[StrEnum], last: StrEnum, rows: Iterable[tuple[StrEnum, StrEnum, str]]) -> str:
-    lines = ["```mermaid", "stateDiagram-v2"]
-    lines += [f"    [*] --> {_identifier(state)}" for state in first]
-    merged: dict[tuple[str, str], list[str]] = {}
-    for before, after, given in rows:
-        merged.setdefault((_identifier(before), _identifier(after)), []).append(given)
-    lines += [f"    {before} --> {after}: {', '.join(given)}" for (before, after), given in merged.items()]
-    lines += [f"    {_identifier(last)} --> [*]", "```"]
-    return "\n".join(lines)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
 def _machine(title: str) -> str:
-    table, prose = _TABLES[title], " ".join(_PROSE[title].split())
+    steps_of, prose = _TABLES[title], " ".join(_PROSE[title].split())
     steps = [
         (before, given, after, actions)
-        for before, rows in table.items()
+        for before, rows in steps_of.items()
         for given, (after, actions) in rows.items()
     ]
-    diagram = _diagram(
-        [next(iter(table))],
-        State.TERMINATED,
+    drawn = diagram(
+        [next(iter(steps_of))],
+        [State.TERMINATED],
         [(before, after, given.value) for before, given, after, _ in steps],
     )
-    listing = _table(
+    listing = table(
         ("in state", "on", "goes to", "and does"),
         [
             (before.value, given.value, after.value, ", ".join(each.value for each in actions) or "nothing")
             for before, given, after, actions in steps
         ],
     )
-    return f"### {title}\n\n{prose}\n\n{diagram}\n\n{listing}"
+    return f"### {title}\n\n{prose}\n\n{drawn}\n\n{listing}"
 
 
 def _leg() -> str:
     steps = [(before, given, after) for before, rows in LEG.items() for given, after in rows.items()]
-    diagram = _diagram(
+    drawn = diagram(
         [LegState.OFFERED, LegState.CALLING],
-        LegState.OVER,
+        [LegState.OVER],
         [(before, after, given.value) for before, given, after in steps if before is not after],
     )
-    listing = _table(
+    listing = table(
         ("in state", "on", "goes to"),
         [(before.value, given.value, after.value) for before, given, after in steps],
     )
-    return f"{diagram}\n\n{listing}"
+    return f"{drawn}\n\n{listing}"
 
 
 @page("reference/sip-states.md")
