@@ -12,7 +12,6 @@ from tieline.handoff.refer import REFER, ReferState
 from tools.gen_docs import page
 from tools.state_tables import diagram, table
 
-
 State = TypeVar("State", bound=StrEnum)
 Given = TypeVar("Given", bound=StrEnum)
 
