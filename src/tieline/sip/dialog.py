@@ -56,14 +56,14 @@ def flow_is_secure(flow: Flow, uri: Uri, hops: tuple[str, ...]) -> bool:
 _TRANSPORTS = {transport.value: transport for transport in Transport}
 
 
-def uri_transport(uri: Uri, default: Transport) -> Transport:
-    """The transport that a URI asks for; `default` when it says nothing, or something that we do not speak.
+def asked_transport(uri: Uri) -> Transport | None:
+    """The transport that a URI asks for; None when it says nothing, or something that we do not speak.
 
     `sips` means TLS, whatever else is said (RFC 3261 section 26.2.2); with `transport=tcp` too.
     """
     if uri.scheme == "sips":
         return Transport.TLS
-    return _TRANSPORTS.get((uri.params.get("transport") or "").upper(), default)
+    return _TRANSPORTS.get((uri.params.get("transport") or "").upper())
 
 
 def literal_flow(uri: Uri, fallback: Flow) -> Flow | None:
@@ -76,7 +76,7 @@ def literal_flow(uri: Uri, fallback: Flow) -> Flow | None:
         ip_address(host)
     except ValueError:
         return None
-    transport = uri_transport(uri, fallback.transport)
+    transport = asked_transport(uri) or fallback.transport
     remote = (host, uri.port or default_port(transport))
     if transport is fallback.transport and remote == fallback.remote:
         return fallback
