@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from tieline.http.app import create_app
 from tieline.http.services import Health, Services
 from tieline.media.tones import tone_clips
 from tieline.model.project import Project
+from tieline.model.trunk import Trunk
 from tieline.net.dialogs import end_dialog
 from tieline.net.media_link import MediaLink
 from tieline.net.sip_connection import StreamLimits
@@ -54,8 +56,10 @@ from tieline.wiring import (
     make_agent,
     media_address,
     media_settings,
+    peer_options,
     sip_bindings,
     sip_config,
+    sip_location,
     tls_files,
 )
 
@@ -109,8 +113,10 @@ class Server:
         )
         self._bindings = sip_bindings(settings)
         self.tls = TlsContexts(tls_files(settings))
+        self.location = sip_location(settings, self._bindings, time.monotonic)
+        config = sip_config(settings, self._bindings)
         self.endpoint = SipEndpoint(
-            SipStack(sip_config(settings, self._bindings), SystemIds(), self._admit_peer),
+            SipStack(config, SystemIds(), self._admit_peer, peer_options(settings, config, self._trunk_at)),
             self._on_sip_event,
             StreamLimits(keepalive_s=settings.sip.keepalive_s),
             self.tls,
@@ -192,7 +198,7 @@ class Server:
 
     async def _start_outside(self) -> Addresses:
         await self._start_sip()
-        self._closers.append(self.endpoint.stop)
+        self._closers += [self.endpoint.stop, self.location.close]
         listener = listen_http(self.settings)
         self._web = _WebServer(create_app(self.http))
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
@@ -342,6 +348,7 @@ class Server:
         )
         counters = self.endpoint.stack.counters
         take = self._feed.take
+        self.metrics.set("tieline_sip_targets_quarantined", self.location.quarantined)
         for direction, failed in zip(("in", "out"), self.endpoint.failed_handshakes, strict=True):
             take(failed, "tieline_tls_handshakes_failed_total", direction)
         take(self.store.commits, "tieline_store_commits_total")
@@ -362,14 +369,21 @@ class Server:
     # -- checks -----------------------------------------------------------------------------------------------
 
     def _admit_peer(self, flow: Flow) -> Peer:
-        """Whether a datagram is worth reading: only trunks' networks are."""
-        if self.directory.trunk_by_host(flow.remote[0]) is not None:
+        """Whether a datagram is worth reading: only those of trunks are."""
+        if self._trunk_at(flow.remote[0]) is not None:
             return Peer.KNOWN
         return Peer.REFUSE if self.settings.sip.unknown_peers is UnknownPeers.REFUSE else Peer.DROP
 
+    def _trunk_at(self, host: str) -> Trunk | None:
+        """The trunk that an address belongs to: by its networks, or because we called it there."""
+        found = self.directory.trunk_by_host(host)
+        if found is None and (name := self.location.trunk_at(host)) is not None:
+            found = self.directory.trunk(name)
+        return found
+
     def _tls_name(self, flow: Flow) -> str | None:
         """The name for the certificate of a peer that is called at an address: its trunk's."""
-        trunk = self.directory.trunk_by_host(flow.remote[0])
+        trunk = self._trunk_at(flow.remote[0])
         return trunk.tls_name if trunk is not None else None
 
     async def _check_store(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from tieline import __version__
@@ -12,13 +13,17 @@ from tieline.agent.pool import AgentPool
 from tieline.agent.settings import AgentSettings
 from tieline.config import Settings
 from tieline.errors import ConfigurationError
+from tieline.integrations.profiles import dialect_of
 from tieline.model.project import Project
-from tieline.model.trunk import Trunk
+from tieline.model.trunk import Support, Trunk
 from tieline.net.addresses import free_port, is_wildcard, local_address_towards, resolve_literal
+from tieline.net.dns_cache import DnsCache, parse_server
 from tieline.net.media_link import MediaSettings
+from tieline.net.sip_location import SipLocation
 from tieline.net.sip_tls import TlsFiles
-from tieline.sip.config import SipConfig
-from tieline.sip.events import Transport
+from tieline.sip.config import Credentials, PeerOptions, PeerOptionsOf, SipConfig
+from tieline.sip.core import default_port
+from tieline.sip.events import Flow, Transport
 from tieline.sip.message import Limits
 from tieline.store.seal import unopened
 
@@ -68,6 +73,85 @@ def sip_config(settings: Settings, bindings: SipBindings) -> SipConfig:
         user_agent=f"Tieline/{__version__}",
         limits=Limits(message_bytes=sip.max_message_bytes),
         max_legs=settings.server.max_calls * 4 + 1000,
+    )
+
+
+def peer_options(
+    settings: Settings, config: SipConfig, trunk_at: Callable[[str], Trunk | None]
+) -> PeerOptionsOf:
+    """How to speak to the peer at the other end of a flow: its trunk's settings over those of its profile.
+
+    `trunk_at` finds the trunk of an address.
+    """
+    told_to = advertised_address(settings, config)
+
+    def options_of(flow: Flow) -> PeerOptions:
+        trunk = trunk_at(flow.remote[0])
+        advertised = told_to(flow, trunk)
+        if trunk is None:
+            return PeerOptions(advertised=advertised)
+        dialect = dialect_of(trunk)
+        timer, reliable = dialect.session_timer, dialect.reliable_provisional
+        return PeerOptions(
+            advertised=advertised,
+            credentials=_credentials(trunk.username, trunk.password),
+            required=_credentials(trunk.auth_username, trunk.auth_password),
+            session_expires_s=None if timer is Support.OFF else dialect.session_expires_s,
+            timer_required=timer is Support.REQUIRED,
+            reliable=reliable is not Support.OFF,
+            reliable_required=reliable is Support.REQUIRED,
+        )
+
+    return options_of
+
+
+def _credentials(username: str | None, password: str | None) -> Credentials | None:
+    return Credentials(username, password) if username is not None and password is not None else None
+
+
+def advertised_address(
+    settings: Settings, config: SipConfig
+) -> Callable[[Flow, Trunk | None], tuple[str, int] | None]:
+    """What a peer is told in Via and Contact where that is not what everybody is told; None where it is.
+
+    The trunk's own address goes first, then the configured one. Where we listen on all addresses, or the configured
+    one is of the other family, a peer is told the address that the machine's routes choose towards it.
+    """
+    sip, given = settings.sip, settings.sip.advertised_host
+    bound = {Transport.UDP: sip.udp_host, Transport.TCP: sip.tcp_host, Transport.TLS: sip.tls_host}
+
+    def choose(flow: Flow, trunk: Trunk | None) -> tuple[str, int] | None:
+        usual = config.advertised.get(flow.transport)
+        host, port = usual or (next(iter(config.advertised.values()))[0], default_port(flow.transport))
+        if trunk is not None and trunk.advertised_host is not None:
+            host = trunk.advertised_host
+        elif (given is None and is_wildcard(bound[flow.transport])) or _is_other_family(host, flow.remote[0]):
+            host = local_address_towards(flow.remote[0])
+        if trunk is not None and trunk.advertised_port is not None:
+            port = trunk.advertised_port
+        return None if (host, port) == usual else (host, port)
+
+    return choose
+
+
+def _is_other_family(host: str, peer: str) -> bool:
+    """Whether `host` is an address that a packet to `peer` cannot come from; of a name nobody knows."""
+    try:
+        return ip_address(host).version != ip_address(peer.partition("%")[0]).version
+    except ValueError:
+        return False
+
+
+def sip_location(settings: Settings, bindings: SipBindings, now: Callable[[], float]) -> SipLocation:
+    """Where trunks' servers are looked for: DNS, the transports that are on, the families that they reach."""
+    servers = [parse_server(text) for text in (settings.sip.dns_servers or "").replace(",", " ").split()]
+    streams = (4, 6) if any(":" in host for _, (host, _) in bindings.present()) else (4,)
+    families: dict[Transport, tuple[int, ...]] = {Transport.TCP: streams, Transport.TLS: streams}
+    if bindings.udp is not None:
+        host = bindings.udp[0]
+        families[Transport.UDP] = (4, 6) if host == "::" else (6,) if ":" in host else (4,)
+    return SipLocation(
+        DnsCache(servers, now), families, now, default_of=lambda trunk: dialect_of(trunk).transport
     )
 
 

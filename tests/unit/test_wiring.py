@@ -14,10 +14,22 @@ from tieline.config import load_settings
 from tieline.errors import ConfigurationError
 from tieline.model.project import Project
 from tieline.model.resources import Resources
-from tieline.model.trunk import Trunk
-from tieline.sip.events import Transport
+from tieline.model.trunk import Support, Trunk
+from tieline.model.trunk import Transport as TrunkTransport
+from tieline.net.addresses import local_address_towards
+from tieline.sip.config import Credentials, PeerOptions
+from tieline.sip.events import Flow, Transport
 from tieline.store.seal import MARK
-from tieline.wiring import listen_http, make_agent, media_address, sip_bindings, sip_config
+from tieline.wiring import (
+    SipBindings,
+    listen_http,
+    make_agent,
+    media_address,
+    peer_options,
+    sip_bindings,
+    sip_config,
+    sip_location,
+)
 
 
 async def test_only_the_project_whose_secrets_are_closed_is_out_of_service(tmp_path: Path) -> None:
@@ -67,6 +79,93 @@ def test_where_sip_listens_and_what_it_tells_peers() -> None:
     }
     wild = load_settings(environ={}, overrides={"sip.udp_host": "0.0.0.0"})
     assert sip_config(wild, sip_bindings(wild)).advertised[Transport.UDP][0] != "0.0.0.0"
+
+
+class TestWhatAPeerIsTold:
+    """The address in Via and Contact that is not everybody's."""
+
+    PEER = Flow(Transport.UDP, ("127.0.0.1", 5060))
+    SIXTH = Flow(Transport.UDP, ("::1", 5060))
+
+    def told(
+        self, flow: Flow, trunk: Trunk | None = None, transports: str = "udp", **sip: object
+    ) -> tuple[str, int] | None:
+        off = {f"sip.{name}_host": "" for name in ("udp", "tcp") if name not in transports}
+        settings = load_settings(
+            environ={}, overrides={**off, **{f"sip.{name}": value for name, value in sip.items()}}
+        )
+        config = sip_config(settings, sip_bindings(settings))
+        return peer_options(settings, config, lambda _host: trunk)(flow).advertised
+
+    def test_everybodys(self) -> None:
+        assert self.told(self.PEER, udp_host="127.0.0.1") is None
+        assert self.told(self.PEER, advertised_host="203.0.113.4") is None
+        assert self.told(self.PEER, advertised_host="sbc.example.com") is None
+        assert self.told(self.SIXTH, advertised_host="sbc.example.com") is None
+
+    def test_the_trunks_own(self) -> None:
+        both = Trunk(name="t", networks=(), advertised_host="sbc.example.com", advertised_port=5090)
+        assert self.told(self.PEER, both) == ("sbc.example.com", 5090)
+        host = Trunk(name="t", networks=(), advertised_host="sbc.example.com")
+        assert self.told(self.PEER, host, udp_port=5070) == ("sbc.example.com", 5070)
+        port = Trunk(name="t", networks=(), advertised_port=5090)
+        assert self.told(self.PEER, port, advertised_host="203.0.113.4") == ("203.0.113.4", 5090)
+
+    def test_the_routed_one_where_we_listen_on_all(self) -> None:
+        if local_address_towards("192.0.2.1") != "127.0.0.1":
+            assert self.told(self.PEER) == ("127.0.0.1", 5060)
+        assert self.told(self.SIXTH, udp_host="::") == ("::1", 5060)
+
+    def test_the_routed_one_of_the_peers_family(self) -> None:
+        assert self.told(self.SIXTH, advertised_host="203.0.113.4") == ("::1", 5060)
+        assert self.told(self.PEER, advertised_host="2001:db8::4") == ("127.0.0.1", 5060)
+        assert self.told(Flow(Transport.UDP, ("fe80::1%lo", 5060)), advertised_host="2001:db8::4") is None
+
+    def test_a_transport_that_is_only_used_outwards(self) -> None:
+        flow = Flow(Transport.TLS, ("127.0.0.1", 5061), None, "sbc.example.com")
+        assert self.told(flow, udp_host="127.0.0.1") == ("127.0.0.1", 5061)
+        assert self.told(flow, advertised_host="203.0.113.4") == ("203.0.113.4", 5061)
+
+
+def test_how_a_peer_is_spoken_to() -> None:
+    settings = load_settings(environ={}, overrides={"sip.udp_host": "127.0.0.1"})
+    config = sip_config(settings, sip_bindings(settings))
+    flow = Flow(Transport.UDP, ("127.0.0.1", 5060))
+
+    def options(**fields: object) -> PeerOptions:
+        trunk = Trunk(name="t", networks=(), **fields)  # type: ignore[arg-type]
+        return peer_options(settings, config, lambda host: trunk if host == "127.0.0.1" else None)(flow)
+
+    assert options() == PeerOptions()
+    assert peer_options(settings, config, lambda _host: None)(flow) == PeerOptions()
+    assert options(
+        username="us", password="secret", auth_username="them", auth_password="other",
+        session_timer=Support.REQUIRED, session_expires_s=600, reliable_provisional=Support.REQUIRED,
+    ) == PeerOptions(
+        credentials=Credentials("us", "secret"), required=Credentials("them", "other"), session_expires_s=600,
+        timer_required=True, reliable_required=True,
+    )  # fmt: skip
+    off = options(username="us", session_timer=Support.OFF, reliable_provisional=Support.OFF)
+    assert off == PeerOptions(session_expires_s=None, reliable=False)
+
+
+async def test_where_trunks_are_looked_for() -> None:
+    settings = load_settings(environ={}, overrides={"sip.dns_servers": "192.0.2.53, [2001:db8::53]:5353"})
+    trunk = Trunk(name="t", networks=(), target="192.0.2.9", transport=TrunkTransport.UDP)
+    bindings = SipBindings(udp=("::", 5060), tcp=("127.0.0.1", 5060))
+    location = sip_location(settings, bindings, lambda: 0.0)
+    assert await location.targets(trunk, "") == [Flow(Transport.UDP, ("192.0.2.9", 5060))]
+    assert location.trunk_at("192.0.2.9") == "t"
+    assert location._families == {Transport.UDP: (4, 6), Transport.TCP: (4, 6), Transport.TLS: (4, 6)}
+    fourth = sip_location(settings, SipBindings(udp=("127.0.0.1", 5060)), lambda: 0.0)
+    assert fourth._families == {Transport.UDP: (4,), Transport.TCP: (4,), Transport.TLS: (4,)}
+    streams = sip_location(settings, SipBindings(tcp=("::1", 5060)), lambda: 0.0)
+    assert streams._families == {Transport.TCP: (4, 6), Transport.TLS: (4, 6)}
+    sixth = sip_location(settings, SipBindings(udp=("::1", 5060)), lambda: 0.0)
+    assert sixth._families[Transport.UDP] == (6,)
+    broken = load_settings(environ={}, overrides={"sip.dns_servers": "dns.example.com"})
+    with pytest.raises(ConfigurationError, match=r"sip\.dns_servers: dns\.example\.com is no address"):
+        sip_location(broken, bindings, lambda: 0.0)
 
 
 def test_the_address_for_sdp_is_the_trunks_the_configured_the_bound_or_the_routed_one() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tieline.commands import doctor_database, doctor_machine, doctor_network, doctor_tls
+from tieline.commands import doctor_database, doctor_machine, doctor_network, doctor_targets, doctor_tls
 from tieline.commands.findings import Finding
 from tieline.config import Settings, load_settings
 from tieline.errors import ConfigurationError, TielineError
@@ -22,6 +22,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("database", doctor_database.check_database),
     ("voice", doctor_machine.check_voice),
     ("resources", doctor_database.check_resources),
+    ("targets", doctor_targets.check_targets),
 )
 """Every check by name; docs and tests read it."""
 

@@ -99,7 +99,7 @@ def check_resources(settings: Settings) -> Iterator[Finding]:
             "Write a resource file and `tieline apply` it.",
         )
         return
-    resources, unsealed = asyncio.run(_resources(settings))
+    resources, unsealed = asyncio.run(read_resources(settings))
     if not resources.trunks:
         yield Finding(
             "resources", "fault", "there is no trunk: every call is refused",
@@ -151,7 +151,7 @@ def _check_secrets(settings: Settings, resources: Resources, unsealed: int) -> I
         yield Finding("secrets", "ok", f"{count} are encrypted, with the key from {seal.place}")
 
 
-async def _resources(settings: Settings) -> tuple[Resources, int]:
+async def read_resources(settings: Settings) -> tuple[Resources, int]:
     """What is configured, and how many secrets are not encrypted as they should be."""
     from tieline.clock import SystemClock
     from tieline.store.anchor import steady_anchor

@@ -33,7 +33,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Look for what would keep calls from working, and name the fault and the fix.
 
     Checks the settings, addresses, ports, port range, certificates, clock, database, voice, projects, trunks and
-    limits. Status 1 when there is a fault.
+    their targets, and limits. Status 1 when there is a fault.
     """
     from tieline.commands.doctor import run_checks
 

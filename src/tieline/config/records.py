@@ -129,6 +129,10 @@ class SipSettings(Record):
         _NotNegative,
         _about("Longest silence on a TCP or TLS connection before it gets a ping (CRLF); 0 sends none.", "s"),
     ] = 100.0
+    dns_servers: Annotated[
+        str | None,
+        _about("DNS servers for the names of trunks, `address` or `address:port`; unset: the system's."),
+    ] = None
     advertised_host: Annotated[
         str | None,
         _about(

@@ -28,6 +28,7 @@ from tieline.sip.location import (
 )
 
 MOST_TARGETS = 16
+_REMEMBERED = 4_096
 
 _Target = tuple[Transport, tuple[str, int]]
 
@@ -81,6 +82,7 @@ class SipLocation:
         self._default_of = default_of
         self._chance = chance
         self._quarantine = Quarantine()
+        self._trunks: dict[str, str] = {}
         self._log = get_logger("sip")
 
     async def targets(self, trunk: Trunk, uri: str) -> list[Flow]:
@@ -98,6 +100,11 @@ class SipLocation:
         found = await self._find(where, sip_transport(self._default_of(trunk)))
         if not found:
             raise Unavailable(f"{where.host} has no SIP server that we can reach")
+        for _, (address, _) in found[:MOST_TARGETS]:
+            self._trunks.pop(address, None)
+            self._trunks[address] = trunk.name
+        while len(self._trunks) > _REMEMBERED:
+            del self._trunks[next(iter(self._trunks))]
         name = trunk.tls_name or where.host
         flows = [
             Flow(transport, address, None, name if transport is Transport.TLS else None)
@@ -157,6 +164,10 @@ class SipLocation:
                 for (_, at), answer in zip(hosts, answers, strict=False)
             ]
         )
+
+    def trunk_at(self, host: str) -> str | None:
+        """The trunk that an address was last found for: it answers us from there, whatever its networks are."""
+        return self._trunks.get(host)
 
     def note(self, flow: Flow, *, worked: bool) -> None:
         """Tell how a target did, for the next call's order."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from tieline.net.addresses import bound_socket, is_wildcard
 from tieline.net.sip_connection import Connection, StreamLimits
-from tieline.net.sip_tls import TlsContexts
+from tieline.net.sip_tls import TlsContexts, failure_reason
 from tieline.net.stream_listener import StreamListener
 from tieline.observe.logging import get_logger
 from tieline.sip.config import Admission
@@ -160,7 +159,7 @@ class SipStreams:
             )
         except OSError as error:
             self.failed_in += context is not None
-            self._log.debug("< TLS handshake failed", peer=flow.remote[0], why=_reason(error))
+            self._log.debug("< TLS handshake failed", peer=flow.remote[0], why=failure_reason(error))
         finally:
             if connection.flow.connection is None:
                 self._give_seat(flow.remote[0])
@@ -209,7 +208,7 @@ class SipStreams:
                 await self._connect(connection)
             fault = connection.fault
         except (OSError, ValueError) as error:  # a name that can be no server name is a ValueError
-            fault = _reason(error)
+            fault = failure_reason(error)
         finally:
             if connection.flow.connection is None:
                 self._waiting.pop(flow, None)
@@ -265,14 +264,3 @@ class SipStreams:
 
 def _target(flow: Flow) -> Flow:
     return Flow(flow.transport, flow.remote, None, flow.host)
-
-
-def _reason(error: Exception) -> str:
-    """Why a connection failed, in the library's words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return error.reason or str(error)
-    if isinstance(error, TimeoutError):
-        return "not in time"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

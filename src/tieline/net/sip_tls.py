@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import ssl
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 
 from tieline.errors import ConfigurationError
+from tieline.net.certificate_names import certifies
 from tieline.observe.logging import get_logger
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
@@ -19,6 +22,7 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 WARN_BEFORE = timedelta(days=14)
 """How long before its end a certificate is worth a warning."""
 
+_MOMENT_S = 0.3
 _SAY_AGAIN = timedelta(days=1)
 _MISMATCH = "KEY_VALUES_MISMATCH"
 
@@ -123,6 +127,40 @@ def _load_trusted(context: ssl.SSLContext, path: str, field: str) -> None:
 
 def _fault(field: str, message: str) -> ConfigurationError:
     return ConfigurationError(f"{field}: {message}", field=field)
+
+
+def failure_reason(error: Exception) -> str:
+    """Why a connection failed, in the library's words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    if isinstance(error, TimeoutError):
+        return "not in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+async def greet(loaded: TlsLoaded, address: tuple[str, int], name: str, limit_s: float) -> str | None:
+    """Connect, see whether the peer proves to be `name`, and leave; what went wrong, None when nothing did.
+
+    A peer that wants a certificate of ours says so after the handshake: it is given a moment to do that.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            name.encode("idna")
+            reader, writer = await asyncio.open_connection(*address, ssl=loaded.client, server_hostname=name)
+            try:
+                if not certifies(writer.get_extra_info("peercert") or {}, name):
+                    return f"the certificate does not name {name}"
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_MOMENT_S):
+                        if not await reader.read(1):
+                            return "the peer ends the connection at once"
+                return None
+            finally:
+                writer.transport.abort()
+    except (OSError, ValueError) as error:
+        return failure_reason(error)
 
 
 _Marks = tuple[tuple[int, int, int] | None, ...]

@@ -125,6 +125,10 @@ METRICS: tuple[Metric, ...] = (
         labels={"direction": ("in", "out")},
     ),
     Metric(
+        name="tieline_sip_targets_quarantined", kind=_GAUGE,
+        help="Servers of trunks that failed lately and are tried last.",
+    ),
+    Metric(
         name="tieline_tls_handshakes_failed_total", kind=_COUNTER,
         help="TLS connections of SIP that failed before a message: peers' to us (in), and ours (out).",
         labels={"direction": ("in", "out")},
