@@ -10,6 +10,7 @@ from tieline.agent.destination_fields import FieldReader
 from tieline.agent.spec import Finding, Level, ProjectSpec
 from tieline.agent.yaml_file import YamlFile, find_line
 from tieline.model.handoff import Destination, SipHeader
+from tieline.model.uui import UUI_HEADERS
 
 FIELDS = frozenset({"name", "description", "is_default", "sip_config", "sip_headers", "fallback", "between"})
 FORBIDDEN = ("\r", "\n", "\0")
@@ -155,6 +156,6 @@ class DestinationReader:
         if any(mark in key + text for mark in FORBIDDEN):
             self._say(f"{name}: the SIP header {key!r} holds a line break or NUL.", line)
             return None
-        if not key.lower().startswith("x-"):
+        if not key.lower().startswith("x-") and key not in UUI_HEADERS:
             self._say(f"{name}: the SIP header {key} does not start with X-.", line, Level.WARNING)
         return SipHeader(key=key, value=text)

@@ -105,6 +105,19 @@ def test_five9_speaks_the_projects_greeting() -> None:
     assert talk.result.logs[0].level == "warning"
 
 
+@pytest.mark.parametrize(("keys", "name"), [(["1"], "sales"), (["7", "2"], "orders")])
+def test_genesys_is_handed_the_reason_and_the_order(keys: list[str], name: str) -> None:
+    brought = {"key": "order", "value": "4711", "origin": "uui", "name": "User-to-User", "profile": None}
+    talk = call("genesys", keys, context=[brought])
+    assert talk.result is not None
+    assert talk.result.handoff is not None
+    assert talk.result.handoff["destination"] == name
+    assert (talk.conversation.state["order"], talk.conversation.state["handoff_reason"]) == (
+        "4711",
+        {"sales": "buy", "orders": "order"}[name],
+    )
+
+
 async def test_the_agent_in_memory_is_an_agent_port() -> None:
     agent: AgentPort = InMemoryAgent(EXAMPLES / "front_desk")
     run = Run(run_id=1, kind=RunKind.START, conversation=make_snapshot(sip_headers={"A": "b"}))
