@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-BENCHES = ("sip_core", "store", "reserve", "agent", "calls", "memory", "media")
+BENCHES = ("sip_core", "store", "reserve", "agent", "calls", "memory", "media", "relay")
 """In the order in which they run: what a part costs alone, then the whole."""
 
 

@@ -74,7 +74,7 @@ class Relay:
             self._highest = sequence
             self._span += ahead
         elif 0x10000 - ahead > self._span:
-            return 0  # from before our own packets: its number has been used
+            return 0  # from before our own packets or another clock: its number has been used, or its time is unknown
         number = (sequence + self._sequence_step) & 0xFFFF
         size = len(payload)
         if is_audio:
@@ -83,7 +83,12 @@ class Relay:
                 if not _near(moved, sender.timestamp, _MAX_DRIFT):
                     moved, marker = sender.next_timestamp(), True
                     self._timestamp_step = moved - timestamp
+                    self._span = 0
                 sender.sequence, sender.sent_until = number, moved + size
+            elif _near(moved + size, sender.sent_until + _MAX_DRIFT, _MAX_DRIFT):
+                sender.sent_until = (
+                    moved + size
+                )  # late, and yet the newest audio: what came between were keys
         else:
             moved = self._place_event(timestamp)
             if ahead < 0x8000:

@@ -6,6 +6,8 @@ import itertools
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.media.test_dtmf import Press, press
 from tieline.media.g711 import PCMA, PCMU, decode, ulaw_to_alaw
@@ -257,3 +259,42 @@ def test_keys_stay_away_from_a_side_without_telephone_events() -> None:
 def test_what_is_no_key_is_not_passed_on(payload: bytes) -> None:
     line = Line()
     assert line.pass_on(1, 1, payload, 101) is None
+
+
+ACTS = st.sampled_from(["talk", "own", "quiet", "late", "jump", "key"])
+
+
+@given(st.lists(st.tuples(ACTS, st.integers(1, 50))))
+def test_no_number_is_used_twice_and_time_does_not_stand_still(acts: list[tuple[str, int]]) -> None:
+    """Whatever comes, in any order, with anything of ours in between. (Duplicates are taken out before the relay.)"""
+    line = Line()
+    sent: list[Packet] = [line.own()]
+    taken: set[int] = set()
+    for act, amount in acts:
+        if act == "own":
+            sent.append(line.own(amount))
+        elif act == "quiet":
+            line.tick(amount)
+        elif act == "late":
+            number = line.number - amount
+            if number not in taken:
+                taken.add(number)
+                sent += filter(None, [line.pass_on(number, line.at - 160 * amount)])
+        elif act == "key":
+            line.tick()
+            line.number += 1
+            line.at += 160
+            taken.add(line.number)
+            payload = struct.pack("!BBH", amount % 16, 10, 160)
+            sent += filter(None, [line.pass_on(line.number, line.at, payload, 101)])
+        else:
+            line.number += amount
+            line.at += 160 * amount * (100_000 if act == "jump" else 1)
+            sent.append(line.talk())
+            taken.add(line.number)
+    numbers = [packet.sequence for packet in sent]
+    assert len(set(numbers)) == len(numbers)
+    assert {packet.ssrc for packet in sent} == {OURS}
+    in_order = sorted(sent, key=lambda packet: (packet.sequence - FIRST) & 0xFFFF)
+    audio = [packet for packet in in_order if packet.payload_type == PCMU]
+    assert all(0 < (b.timestamp - a.timestamp) & 0xFFFFFFFF < 1 << 31 for a, b in itertools.pairwise(audio))
