@@ -17,6 +17,7 @@ from tieline.sip.events import (
     OptionsCompleted,
     ReferCompleted,
     ReinviteCompleted,
+    UpdateCompleted,
 )
 from tieline.sip.message import Request
 
@@ -333,6 +334,19 @@ class TestInCall:
         wire.respond(info, 401, extra=CHALLENGE)
         assert wire.event(InfoCompleted).status == 401
         assert wire.take() == []
+
+
+class TestUpdate:
+    def test_answered(self) -> None:
+        wire = secured()
+        leg_id, _ = wire.in_call()
+        wire.stack.update(leg_id, b"offer", wire.now)
+        wire.respond(wire.take_request("UPDATE"), 401, extra=CHALLENGE)
+        again = wire.take_request("UPDATE")
+        assert again.body == b"offer"
+        assert proof(again)["nc"] == "00000001"
+        wire.respond(again, 200, body=b"answer")
+        assert wire.event(UpdateCompleted).status == 200
 
 
 class TestOptions:

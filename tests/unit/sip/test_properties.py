@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tieline.errors import Conflict, NotFound
-from tieline.sip.config import PeerOptions
+from tieline.sip.config import Credentials, PeerOptions
 from tieline.sip.events import (
     ByeReceived,
     Flow,
@@ -55,8 +55,11 @@ WEATHERS = st.builds(
 )
 
 
+CREDENTIALS = st.sampled_from([None, Credentials("trunk", "s3cret"), Credentials("trunk", "guess")])
 OPTIONS = st.builds(
     PeerOptions,
+    credentials=CREDENTIALS,
+    required=CREDENTIALS,
     session_expires_s=st.sampled_from([None, 8, 90, 1800]),
     min_se_s=st.sampled_from([4, 30, 90]),
     reliable=st.just(True),
