@@ -105,8 +105,6 @@ def refusal_lines(request: Request, status: int, accept: str, retry_after_s: int
     if status in {415, 406}:
         coding = "Accept-Encoding: identity\r\n" if request.headers.get("content-encoding") else ""
         return f"Accept: {accept}\r\n{coding}"
-    if status == 420:
-        return f"Unsupported: {request.headers.joined('require')}\r\n"
     if status == 489:
         return "Allow-Events: refer\r\n"
     if status == 503:
