@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import gc
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-import uvicorn
-import uvloop
 
 from tieline.agent.providers.offline import OfflineVoice
 from tieline.calls.admission import Admission
@@ -26,11 +21,14 @@ from tieline.calls.prompts import Prompts, load_recordings
 from tieline.calls.refusals import RefusalLog
 from tieline.calls.registry import CallRegistry
 from tieline.calls.reservations import Reservations
+from tieline.calls.trunk_watch import TrunkHealth, TrunkWatch
 from tieline.clock import SystemClock
 from tieline.config import Settings, UnknownPeers
 from tieline.errors import ConfigurationError, TielineError
+from tieline.gauges import refresh_gauges
 from tieline.http.app import create_app
 from tieline.http.services import Health, Services
+from tieline.http.web_server import WebServer
 from tieline.media.tones import tone_clips
 from tieline.model.project import Project
 from tieline.model.trunk import Trunk
@@ -39,7 +37,7 @@ from tieline.net.media_link import MediaLink
 from tieline.net.sip_connection import StreamLimits
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_legs import SipLegs
-from tieline.net.sip_tls import TlsContexts, expires_in_s
+from tieline.net.sip_tls import TlsContexts
 from tieline.observe.feed import CounterFeed
 from tieline.observe.logging import get_logger
 from tieline.observe.loop_lag import watch_lag
@@ -62,9 +60,6 @@ from tieline.wiring import (
     sip_location,
     tls_files,
 )
-
-GC_STEP = 20_000
-"""New objects between two collections of the youngest generation (the interpreter's own value is 700)."""
 
 PRUNE_S = 3600.0
 """How often what has been kept for long enough is deleted."""
@@ -122,6 +117,7 @@ class Server:
             self.tls,
             self._tls_name,
         )
+        self.trunks = TrunkWatch(SipLegs(self.endpoint), self.location, self._on_trunk_changed)
         self.refusals = RefusalLog(self.store, self.clock, self.metrics)
         self.registry = CallRegistry(
             self._call_services(), self.admission, self.refusals, self.agents.take, self.agents.give_back
@@ -138,7 +134,7 @@ class Server:
             clock=self.clock,
             settings=settings,
         )
-        self._web: _WebServer | None = None
+        self._web: WebServer | None = None
         self._web_task: asyncio.Task[None] | None = None
         self._chores: list[asyncio.Task[None]] = []
         self._lost_dialogs: list[str] = []
@@ -200,7 +196,7 @@ class Server:
         await self._start_sip()
         self._closers += [self.endpoint.stop, self.location.close]
         listener = listen_http(self.settings)
-        self._web = _WebServer(create_app(self.http))
+        self._web = WebServer(create_app(self.http))
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
         self._closers.append(self._stop_web)
         chores = (self._watch(), self._prune(), watch_lag(self.admission.note_lag))
@@ -218,6 +214,8 @@ class Server:
             sip_tls=self.endpoint.address(Transport.TLS),
         )
         self._log.info("= ready", **msgspec.to_builtins(addresses))
+        self._closers.append(self.trunks.close)
+        self.trunks.sync(self.directory.resources.trunks)
         await self._end_lost_calls()
         return addresses
 
@@ -280,6 +278,7 @@ class Server:
         await self.agents.sync(directory, renew=renew)
         self.directory = directory
         self.registry.directory = directory
+        self.trunks.sync(directory.resources.trunks if self._web is not None else ())
         self.reservations.directory = directory
         self.http.directory = directory
         self._log.info(
@@ -309,7 +308,7 @@ class Server:
             await asyncio.sleep(WATCH_S)
             await self._follow_resources()
             self.tls.follow(self.clock.utc())
-            self._refresh_gauges()
+            refresh_gauges(self, self._feed)
 
     async def _follow_resources(self) -> None:
         """Take over what another process has applied. The one read tells whether the store answers, too."""
@@ -337,34 +336,12 @@ class Server:
                 self._log.exception("old records not deleted")
             await asyncio.sleep(PRUNE_S)
 
-    def _refresh_gauges(self) -> None:
-        self.metrics.set("tieline_calls_active", self.admission.calls)
-        self.metrics.set("tieline_event_loop_lag_seconds", self.admission.lag_s)
-        self.metrics.set("tieline_agents_down", len(self.agents.faults))
-        self.metrics.set("tieline_draining", float(self.admission.draining))
-        self.metrics.set("tieline_clock_offset_seconds", self.clock.wall_offset_s())
-        self.metrics.set(
-            "tieline_tls_certificate_expires_seconds", expires_in_s(self.tls.expires_at, self.clock.utc())
-        )
-        counters = self.endpoint.stack.counters
-        take = self._feed.take
-        self.metrics.set("tieline_sip_targets_quarantined", self.location.quarantined)
-        for direction, failed in zip(("in", "out"), self.endpoint.failed_handshakes, strict=True):
-            take(failed, "tieline_tls_handshakes_failed_total", direction)
-        take(self.store.commits, "tieline_store_commits_total")
-        take(self.store.writes, "tieline_store_writes_total")
-        received = counters.requests_received + counters.responses_received
-        take(received, "tieline_sip_messages_total", "in")
-        take(counters.messages_sent, "tieline_sip_messages_total", "out")
-        take(counters.retransmissions_received, "tieline_sip_retransmissions_total", "in")
-        take(counters.retransmissions_sent, "tieline_sip_retransmissions_total", "out")
-        for name, total in counters.items():
-            verb, _, reason = name.partition("_")
-            if verb in {"dropped", "refused"}:
-                take(total, f"tieline_sip_{verb}_total", reason)
-
     def _on_sip_event(self, event: SipEvent) -> None:
         self.registry.on_event(event)
+        self.trunks.on_event(event)
+
+    def _on_trunk_changed(self, _trunk: Trunk, health: TrunkHealth) -> None:
+        self.metrics.inc("tieline_trunk_changes_total", health.state)
 
     # -- checks -----------------------------------------------------------------------------------------------
 
@@ -402,85 +379,3 @@ class Server:
         if not wanted or any(self.agents.find(project) is not None for project in wanted):
             return None
         return "; ".join(f"{project}: {fault}" for project, fault in self.agents.faults.items())
-
-
-class _WebServer(uvicorn.Server):
-    """uvicorn inside our loop: the signals are ours."""
-
-    def __init__(self, app: object) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,  # type: ignore[arg-type]
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                date_header=False,
-                timeout_graceful_shutdown=2,
-            )
-        )
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the process's signal handlers alone."""
-        yield
-
-
-async def serve(settings: Settings, ready_file: Path | None = None) -> None:
-    """Run a server until SIGTERM or SIGINT; a second signal cuts the drain short. SIGHUP makes it reload.
-
-    `ready_file` is written, whole, when calls are taken.
-    """
-    server = Server(settings)
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    impatient = asyncio.Event()
-
-    def on_signal() -> None:
-        (impatient if asked.is_set() else asked).set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    addresses = await server.start()
-    reloads: set[asyncio.Task[None]] = set()
-
-    def on_hangup() -> None:
-        reloads.add(task := asyncio.create_task(server.reload(), name="reload"))
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    _settle_heap()
-    if ready_file is not None:
-        scratch = ready_file.with_suffix(".new")
-        scratch.write_bytes(msgspec.json.encode(addresses))
-        scratch.replace(ready_file)
-    await asked.wait()
-    draining = asyncio.create_task(server.drain())
-    cut = asyncio.create_task(impatient.wait())
-    await asyncio.wait({draining, cut}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (draining, cut):
-        task.cancel()
-    await asyncio.gather(draining, cut, return_exceptions=True)
-    if impatient.is_set():
-        await server.drain(0.0)  # whoever is still on the line hears a BYE, and has an outcome
-    await server.stop()
-
-
-def _settle_heap() -> None:
-    """Leave what was made at start out of garbage collection, and collect in larger steps.
-
-    A call makes thousands of short-lived objects and no cycles worth mentioning; the default steps go over the
-    objects of every call that is up again and again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_STEP, 20, 50)
-
-
-def run_server(settings: Settings, ready_file: Path | None = None) -> int:
-    """`serve` on an event loop of its own; the exit status. Raises `TielineError` when the server cannot start."""
-    uvloop.run(serve(settings, ready_file))
-    return 0

@@ -50,7 +50,7 @@ def serve(
 
     settings = read_settings(config)
     configure_logging(settings.log.level, settings.log.format, personal_data=settings.log.personal_data)
-    from tieline.server import run_server
+    from tieline.serve import run_server
 
     status = run_server(settings, ready_file=ready_file)
     if status:

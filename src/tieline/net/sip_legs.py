@@ -105,6 +105,16 @@ class SipLegs:
         """Refuse an UPDATE."""
         self._act(lambda stack, now: stack.reject_update(leg_id, status, now))
 
+    def options(self, flow: Flow, uri: str) -> int:
+        """Ping a peer. Raises `WrongArgument`."""
+        return self._endpoint.act(lambda stack, now: stack.options(flow, uri, now))
+
+    def register(self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int) -> int:
+        """Register or refresh, with 0 take back. Raises `WrongArgument` and `RegisterPending`."""
+        return self._endpoint.act(
+            lambda stack, now: stack.register(flow, registrar, aor, user, expires_s, now)
+        )
+
     def dialog(self, leg_id: int) -> str | None:
         """What a later process needs to end the leg's call; None when there is nothing to end."""
         try:

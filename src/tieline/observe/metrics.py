@@ -50,6 +50,9 @@ class Metric(Record):
 HTTP_ROUTES = (
     "reserve", "reservation", "pool_stats", "handoff_state", "handoff", "conversations", "health", "metrics", "other",
 )  # fmt: skip
+TRUNK_STATES = ("unknown", "up", "down")
+"""What `tieline.calls.trunk_watch.TrunkState` says; this package may not import it."""
+
 HTTP_STATUSES = (
     "200", "400", "401", "403", "404", "405", "409", "413", "415", "422", "429", "500", "503", "other",
 )  # fmt: skip
@@ -80,6 +83,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tieline_event_loop_lag_seconds", kind=_GAUGE,
         help="How late the server's event loop ran at worst lately; above server.max_lag_ms new calls get 503.",
+    ),
+    Metric(
+        name="tieline_trunks", kind=_GAUGE, help="Trunks that are pinged or registered at, by what is known of them.",
+        labels={"state": TRUNK_STATES},
+    ),
+    Metric(
+        name="tieline_trunk_changes_total", kind=_COUNTER, help="Changes of a watched trunk's state, by the new one.",
+        labels={"state": TRUNK_STATES},
     ),
     Metric(name="tieline_calls_active", kind=_GAUGE, help="Calls up at this moment."),
     Metric(name="tieline_calls_offered_total", kind=_COUNTER, help="INVITEs that asked for a new call."),

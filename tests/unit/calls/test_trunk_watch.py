@@ -11,6 +11,7 @@ import pytest
 from tieline.calls.trunk_watch import TrunkHealth, TrunkState, TrunkWatch
 from tieline.errors import Conflict, Unavailable
 from tieline.model.trunk import Trunk
+from tieline.observe.metrics import TRUNK_STATES
 from tieline.sip.events import Flow, OptionsCompleted, RegisterCompleted, Transport
 from tieline.testing.virtual_time import elapse, run_virtual
 
@@ -248,3 +249,7 @@ def test_events_of_others_are_ignored() -> None:
         world.watch.on_event(RegisterCompleted(99, 200))
 
     assert play(story).changes == []
+
+
+def test_metrics_know_every_state() -> None:
+    assert set(TRUNK_STATES) == set(TrunkState)
