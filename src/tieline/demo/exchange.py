@@ -25,10 +25,11 @@ class Exchange:
 
 async def exchange(base: str, method: str, path: str, key: str, body: Any = None) -> Exchange:
     """Send one request with an API key and read the JSON answer."""
-    return await asyncio.to_thread(_exchange, base, method, path, key, body)
+    return await asyncio.to_thread(exchange_now, base, method, path, key, body)
 
 
-def _exchange(base: str, method: str, path: str, key: str, body: Any) -> Exchange:
+def exchange_now(base: str, method: str, path: str, key: str, body: Any = None) -> Exchange:
+    """The same without a loop: the thread waits."""
     address = urlsplit(base)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=70)
     try:
