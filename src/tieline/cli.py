@@ -24,6 +24,7 @@ from tieline.commands import (
     project_changes,
     reference,
     serving,
+    simulate,
     topology,
     trunk_changes,
 )
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (serving, applying, maintenance, reference):
+for part in (serving, simulate, applying, maintenance, reference):
     part.register(app)
 pool_changes.register(pools.pool)
 trunk_changes.register(topology.trunk)

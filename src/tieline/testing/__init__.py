@@ -1,4 +1,4 @@
-"""Public tools for testing agents and integrations: clock, scripted phone, loopback network, store contract.
+"""Public tools for testing agents and integrations: clock, contact centres, loopback network, store contract.
 
-May import anything of ours; nothing of ours imports it.
+May import anything of ours; nothing of ours imports it, but `tieline simulate`, which plays its peers.
 """

@@ -18,7 +18,7 @@ from tieline.testing.contact_center.dialog import PeerDialog
 from tieline.testing.contact_center.exchanges import Asked, Came, PeerState
 from tieline.testing.contact_center.peer_call import PeerCall
 from tieline.testing.contact_center.steps import Header, Manners, Rule
-from tieline.testing.contact_center.timeline import Timeline, label_of
+from tieline.testing.contact_center.timeline import Timeline, call_id_of, label_of
 from tieline.testing.contact_center.transfer import Transfer, read_transfer
 from tieline.testing.contact_center.writing import write_response
 
@@ -66,7 +66,7 @@ class Centre:
         self._queue: list[Outgoing] = []
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
-        self._hits: dict[Rule, int] = {}
+        self._hits: dict[tuple[Rule, str], int] = {}
         self._asked: dict[str, Asked] = {}
         self._came: dict[tuple[str, str], Came] = {}
         self._by_call_id: dict[str, PeerCall] = {}
@@ -199,7 +199,8 @@ class Centre:
         for rule in self.manners.rules:
             if rule.direction != direction or rule.label != label:
                 continue
-            hits = self._hits[rule] = self._hits.get(rule, 0) + 1
+            key = (rule, call_id_of(data))
+            hits = self._hits[key] = self._hits.get(key, 0) + 1
             if not rule.skip < hits <= rule.skip + rule.count:
                 continue
             if rule.action == "double":

@@ -126,7 +126,8 @@ class Rule:
     """What the network does to chosen messages: `drop`, `double` or `delay` (by `delay_s`).
 
     `label` is a method or `status method`, as in `ACK` and `200 INVITE`; `direction` is `out` for the peer's own
-    messages and `in` for those that come to it. The first `skip` matches pass, the `count` after them are hit.
+    messages and `in` for those that come to it. The first `skip` matches of each call pass, the `count`
+    after them are hit.
     """
 
     action: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from tieline.observe.ladder import Ladder
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.message import Request, Response, parse_message
+
+_CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
 def label_of(data: bytes) -> str:
@@ -18,6 +21,12 @@ def label_of(data: bytes) -> str:
         return lines[0].split(" ")[0]
     method = next((line.split(" ")[-1] for line in lines if line.lower().startswith("cseq:")), "?")
     return f"{lines[0][8:11]} {method}"
+
+
+def call_id_of(data: bytes) -> str:
+    """The Call-ID of a message, empty when it has none."""
+    found = _CALL_ID.search(data)
+    return found[1].decode("latin-1") if found else ""
 
 
 @dataclass(frozen=True, slots=True)

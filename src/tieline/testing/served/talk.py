@@ -29,10 +29,11 @@ class Talk:
         self._heard = 0
         self._mark_s = 0.0
 
-    def hears(self, text: str, within_s: float = 20.0) -> str:
+    def hears(self, text: str, within_s: float = 20.0, *, to_the_end: bool = True) -> str:
         """Wait until the agent says something that holds `text` (case ignored), to its end; the whole utterance.
 
-        Each utterance is heard once: the next `hears` looks at those after it. Raises `AssertionError`.
+        Prompts are spoken in real time; without `to_the_end` this returns as soon as one has begun. Each utterance
+        is heard once: the next `hears` looks at those after it. Raises `AssertionError`.
         """
         deadline = time.monotonic() + within_s
         while True:
@@ -40,7 +41,8 @@ class Talk:
             for index in range(self._heard, len(spoken)):
                 if text.casefold() in spoken[index].casefold():
                     self._heard = index + 1
-                    self._listen(max(deadline - time.monotonic(), PAUSE_S))
+                    if to_the_end:
+                        self._listen(max(deadline - time.monotonic(), PAUSE_S))
                     return spoken[index]
             if time.monotonic() >= deadline:
                 raise AssertionError(f"the agent did not say {text!r}; it said {spoken}\n{self.ladder}")
