@@ -24,6 +24,6 @@ def behaviours_page() -> str:
     for subject, heading in SUBJECTS.items():
         rows = [(f"`{each.name}`", each.about) for each in BEHAVIOURS.values() if each.subject == subject]
         parts += [f"## {heading}", table(("behaviour", "what the peer does"), rows)]
-    rows = [(f"`{each.name}`", each.title, each.about) for each in CENTRES.values()]
-    parts += ["## Contact centres", CENTRES_INTRO, table(("name", "like", "what it does"), rows)]
+    centres = [(f"`{each.name}`", each.title, each.about) for each in CENTRES.values()]
+    parts += ["## Contact centres", CENTRES_INTRO, table(("name", "like", "what it does"), centres)]
     return "\n\n".join(parts)
