@@ -13,16 +13,16 @@ RESERVED = frozenset(
     {
         "via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route",
         "content-length", "content-type", "content-encoding", "allow", "supported", "require",
-        "user-agent", "server", "authorization", "proxy-authorization",
+        "user-agent", "server", "authorization", "proxy-authorization", "session-expires", "min-se", "rseq", "rack",
     }
 )  # fmt: skip
 """Names, in lower case, that the stack writes itself: a second value would contradict the dialog."""
 
 PROTOCOL = RESERVED | frozenset(
     {
-        "content-disposition", "event", "expires", "min-se", "proxy-authenticate", "proxy-require",
-        "rack", "refer-sub", "refer-to", "referred-by", "replaces", "rseq",
-        "session-expires", "subscription-state", "www-authenticate",
+        "content-disposition", "event", "expires", "proxy-authenticate", "proxy-require",
+        "refer-sub", "refer-to", "referred-by", "replaces",
+        "subscription-state", "www-authenticate",
     }
 )  # fmt: skip
 """Names, in lower case, that mean something to the protocol itself: a custom header may bear none of them."""

@@ -12,6 +12,7 @@ from tieline.sip.events import (
     InviteReceived,
     LegFailed,
     LegFailure,
+    Outgoing,
     ReinviteCompleted,
     ReinviteReceived,
     SipEvent,
@@ -22,13 +23,33 @@ HOUR = 3600.0
 STORM = Weather(loss=0.1, duplication=0.1, min_delay=0.001, max_delay=0.2)
 
 
+class Censored(Loopback):
+    """A network on which certain words are lost, so that peers seem to be able to do less."""
+
+    def __init__(self, seed: int, weather: Weather | None, without: tuple[bytes, ...]) -> None:
+        super().__init__(seed, weather)
+        self._without = without
+
+    def _post(self, source: Endpoint, outgoing: Outgoing) -> None:
+        data = outgoing.data
+        for word in self._without:
+            data = data.replace(word, b"")
+        super()._post(source, outgoing._replace(data=data))
+
+
 class Pair:
     """Two stacks in a call; re-INVITEs are accepted with the SDP that stands."""
 
     def __init__(
-        self, calling: PeerOptions, called: PeerOptions, *, weather: Weather | None = None, seed: int = 1
+        self,
+        calling: PeerOptions,
+        called: PeerOptions,
+        *,
+        weather: Weather | None = None,
+        seed: int = 1,
+        without: tuple[bytes, ...] = (),
     ) -> None:
-        self.network = Loopback(seed, weather)
+        self.network = Censored(seed, weather, without)
         self.calling = self.network.add("192.0.2.1", options=calling)
         self.called = self.network.add("192.0.2.2", options=called)
         self.seen: dict[str, list[SipEvent]] = {"calling": [], "called": []}
@@ -46,7 +67,8 @@ class Pair:
     def step(self, seconds: float) -> None:
         end = self.network.now + seconds
         while self.network.now < end:
-            self.network.run_for(min(0.5, end - self.network.now))
+            due = self.network.next_due()
+            self.network.run_for(end - self.network.now if due is None else min(due, end) - self.network.now)
             self._serve("calling", self.calling)
             self._serve("called", self.called)
 
@@ -98,6 +120,30 @@ def test_a_long_call_holds_by_update(
     assert any(isinstance(each, ByeReceived) for each in pair.seen["called"])
     assert pair.calling.stack.is_idle()
     assert pair.called.stack.is_idle()
+
+
+@pytest.mark.parametrize("hours", [1, 4])
+@pytest.mark.parametrize(
+    ("calling", "called", "refresher"),
+    [
+        (PeerOptions(session_expires_s=600), NONE, "calling"),
+        (NONE, PeerOptions(session_expires_s=600), "calling"),
+        (NONE, PeerOptions(session_expires_s=600), "called"),
+    ],
+)
+def test_a_long_call_holds_by_reinvite(
+    hours: int, calling: PeerOptions, called: PeerOptions, refresher: str
+) -> None:
+    lost = (b", UPDATE",) if refresher == "calling" else (b", UPDATE", b"Supported: timer, 100rel\r\n")
+    pair = Pair(calling, called, weather=STORM, seed=3, without=lost)
+    pair.step(hours * HOUR)
+    assert pair.failures() == []
+    assert pair.calling.stack.leg(pair.calling_id).state == "confirmed"
+    assert pair.called.stack.leg(pair.called_id).state == "confirmed"
+    renewed = pair.seen["called" if refresher == "calling" else "calling"]
+    assert sum(isinstance(each, ReinviteReceived) for each in renewed) >= hours * HOUR / 600
+    # Refreshes whose answer is what it was are nobody's business.
+    assert not any(isinstance(each, ReinviteCompleted) for each in pair.seen[refresher])
 
 
 def test_a_peer_that_vanishes_is_noticed_by_both() -> None:
