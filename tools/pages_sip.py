@@ -28,13 +28,13 @@ _PROSE = {
         to absorb repetitions of the INVITE (timer L).
     """,
     "Other requests, client": """
-        BYE, CANCEL, INFO, REFER and OPTIONS of ours: repeated at 0.5, 1, 2, 4, 4, ... seconds on UDP (timer E), given
-        up after 32 s (timer F).
+        BYE, CANCEL, INFO, REFER, UPDATE, PRACK, REGISTER and OPTIONS of ours: repeated at 0.5, 1, 2, 4, 4, ... seconds on
+        UDP (timer E), given up after 32 s (timer F).
     """,
     "Other requests, server": """
-        BYE, CANCEL, INFO, NOTIFY, REFER and OPTIONS to us are answered at once, so the Proceeding state of RFC 3261
-        figure 8 is
-        not there. On UDP the answer is kept for 32 s for repetitions (timer J). Refusals of other requests are
+        BYE, CANCEL, INFO, NOTIFY, REFER, PRACK and OPTIONS to us are answered at once, so the Proceeding state of
+        RFC 3261 figure 8 is not there; an UPDATE with an offer stays in Trying until the owner has decided, and its
+        repetitions are ignored meanwhile. On UDP the answer is kept for 32 s for repetitions (timer J). Refusals of other requests are
         stateless (section 8.2.7): a repetition is refused again, with the same tag.
     """,
 }
@@ -99,7 +99,8 @@ A leg is our side of one INVITE and of the dialog that it may make. RFC 3261's e
 called) and *proceeding* (we call), its confirmed dialog begins with *answered* and *unacked*, and *over* is its
 terminated one. *Bye waiting* holds our BYE back until the peer's ACK has come (section 15). *Cancel waiting* holds our
 CANCEL back until something was heard of the INVITE (section 9.1). A 2xx that crosses our CANCEL is acknowledged and
-ended by BYE.
+ended by BYE. *Answer waiting* holds our 2xx back until the PRACK of a provisional response with SDP has come (RFC 3262
+section 3). *INVITE again* is a further attempt with another CSeq after 401, 407 or 422.
 
 {_leg()}
 
