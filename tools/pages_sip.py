@@ -28,14 +28,14 @@ _PROSE = {
         to absorb repetitions of the INVITE (timer L).
     """,
     "Other requests, client": """
-        BYE, CANCEL, INFO, REFER, UPDATE, PRACK, REGISTER and OPTIONS of ours: repeated at 0.5, 1, 2, 4, 4, ... seconds on
-        UDP (timer E), given up after 32 s (timer F).
+        BYE, CANCEL, INFO, REFER, UPDATE, PRACK, REGISTER and OPTIONS of ours: repeated at 0.5, 1, 2, 4, 4, ... seconds
+        on UDP (timer E), given up after 32 s (timer F).
     """,
     "Other requests, server": """
         BYE, CANCEL, INFO, NOTIFY, REFER, PRACK and OPTIONS to us are answered at once, so the Proceeding state of
         RFC 3261 figure 8 is not there; an UPDATE with an offer stays in Trying until the owner has decided, and its
-        repetitions are ignored meanwhile. On UDP the answer is kept for 32 s for repetitions (timer J). Refusals of other requests are
-        stateless (section 8.2.7): a repetition is refused again, with the same tag.
+        repetitions are ignored meanwhile. On UDP the answer is kept for 32 s for repetitions (timer J). Refusals of
+        other requests are stateless (section 8.2.7): a repetition is refused again, with the same tag.
     """,
 }
 _TABLES: dict[str, Table] = {
