@@ -30,7 +30,7 @@ class Censored(Loopback):
         super().__init__(seed, weather)
         self._without = without
 
-    def _post(self, source: Endpoint, outgoing: Outgoing) -> None:
+    def _post(self, source: tuple[str, int], outgoing: Outgoing) -> None:
         data = outgoing.data
         for word in self._without:
             data = data.replace(word, b"")
