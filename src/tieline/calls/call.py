@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tieline.calls.caller_leg import CallerLeg
@@ -18,7 +19,10 @@ from tieline.observe.logging import FilteringBoundLogger
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The parts of one call: `leg` and `media` are the caller's, `runs` are those of its agent."""
+    """The parts of one call: `leg` and `media` are the caller's, `runs` are those of its agent.
+
+    `adopt` is told the number of each further leg, whose events the call is to get.
+    """
 
     id: str
     route: Route
@@ -31,3 +35,4 @@ class Call:
     runs: AgentRuns
     patience: Patience
     log: FilteringBoundLogger
+    adopt: Callable[[int], None]

@@ -6,6 +6,7 @@ from tieline.calls.routing import PHRASES, Route
 from tieline.model.call import TerminationReason
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.sip.events import LegFailure
+from tieline.sip.message import Headers
 
 NORMAL_CLEARING = 'Q.850;cause=16;text="Normal call clearing"'
 FAILURE_CLEARING = 'Q.850;cause=41;text="Temporary failure"'
@@ -60,6 +61,11 @@ def refusal_headers(refusal: Refusal) -> list[tuple[str, str]]:
     if refusal.reason is RefusalReason.BAD_OFFER:
         headers.append(("Warning", f'399 tieline "{refusal.rules[-1].detail}"'))
     return headers
+
+
+def reason_of(headers: Headers) -> str:
+    """What a peer's Reason header says (RFC 3326), as a short line; empty without one."""
+    return printable(headers.joined("Reason") or "")
 
 
 def printable(text: str) -> str:

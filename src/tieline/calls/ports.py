@@ -9,9 +9,12 @@ from typing import Protocol
 from tieline.agent.messages import Run, RunKind, TurnResult
 from tieline.calls.outcomes import Outcomes
 from tieline.clock import Clock
+from tieline.handoff.plan import PLAIN_DIALECT
 from tieline.media.messages import Command, LegClosed, Report
 from tieline.model.call import Termination
-from tieline.model.handoff import Destination
+from tieline.model.handoff import Destination, HandoffMethod
+from tieline.model.profile import Dialect
+from tieline.model.receipt import HandoffFailure, ReceiptStep
 from tieline.model.reservation import BindResult, BindVerdict
 from tieline.model.trunk import Trunk
 from tieline.sip.events import Flow
@@ -65,10 +68,6 @@ class SipPort(Protocol):
         """The leg's messages so far, and an end to keeping them."""
         ...
 
-
-class HandoffSipPort(SipPort, Protocol):
-    """The verbs that handoffs and second legs need beside those of a caller's leg."""
-
     def refer(
         self, leg_id: int, refer_to: str, headers: Sequence[Header] = (), referred_by: str | None = None
     ) -> bool:
@@ -87,7 +86,7 @@ class HandoffSipPort(SipPort, Protocol):
         sdp: bytes,
         headers: Sequence[Header] = (),
     ) -> int:
-        """Call somebody; the new leg's number. `LegProgress`, `LegAnswered` or `LegRefused` follow.
+        """Call somebody; the new leg's number. `LegProgress`, `LegAnswered` or `LegRefused` follow, perhaps at once.
 
         `from_` and `to` are addresses without tags. Raises `HeaderRefused` and `WrongArgument`.
         """
@@ -99,6 +98,10 @@ class HandoffSipPort(SipPort, Protocol):
 
     def reinvite(self, leg_id: int, sdp: bytes) -> bool:
         """Offer new session parameters; `ReinviteCompleted` follows. False when it cannot be done now."""
+        ...
+
+    def call_id_of(self, leg_id: int) -> str:
+        """The SIP Call-ID of a leg; empty for one that is not known any more."""
         ...
 
 
@@ -201,8 +204,20 @@ class CallObserver(Protocol):
         """A run of customer code is over."""
         ...
 
-    def ended(self, termination: Termination, talk_s: float, media: LegClosed | None) -> None:
-        """A call is over."""
+    def handoff_step(self, call_id: str, step: ReceiptStep) -> None:
+        """Something became known of a handoff."""
+        ...
+
+    def handoff_tried(self, method: HandoffMethod, failure: HandoffFailure | None, seconds: float) -> None:
+        """One rung of a handoff's ladder has worked, or failed, so long after it was sent."""
+        ...
+
+    def handoff_died_young(self, method: HandoffMethod) -> None:
+        """A handoff that had worked was over sooner than the trunk's `alive_s`."""
+        ...
+
+    def ended(self, termination: Termination, talk_s: float, media: Sequence[LegClosed]) -> None:
+        """A call is over; `media` are the figures of its legs, as far as they are known."""
         ...
 
 
@@ -230,3 +245,11 @@ class CallServices:
     media_address: Callable[[Trunk, str], str]
     """The address to write into SDP for a peer: the trunk's, the server's, or the one that routes to it."""
     observer: CallObserver
+    trunk: Callable[[str], Trunk | None] = lambda name: None
+    """The trunk of a name, as configured now."""
+    dialect_of: Callable[[Trunk], Dialect] = lambda trunk: PLAIN_DIALECT
+    """What holds on a trunk: its profile with its own settings."""
+    location: LocationPort | None = None
+    """Where second legs are sent to; without one no handoff by INVITE is possible."""
+    comfort: tuple[str, ...] = ()
+    """Clips that are played over and over to a caller who waits; none is silence."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from tieline.calls.call_context import read_context
 from tieline.calls.peer_text import readable
 from tieline.calls.routing import Route
 from tieline.clock import Clock
+from tieline.errors import TielineError
 from tieline.handoff.exposure import expose, shared_id_of
 from tieline.integrations.profiles import dialect_of
 from tieline.media.messages import LegClosed
@@ -52,6 +54,15 @@ _LEAST_HIDDEN = 3
 """Shorter keypad inputs are not looked for in log lines: they are everywhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class LegRecord:
+    """What is kept of one leg: its messages and its media figures; `name` is `caller`, `callee`, `callee 2`, ..."""
+
+    name: str
+    trace: Sequence[TraceEntry]
+    media: LegClosed | None
+
+
 class CallRecord:
     """Gathers one call's facts and makes its records. Times come from `clock` as aware UTC."""
 
@@ -67,6 +78,8 @@ class CallRecord:
         self.answered_at: datetime | None = None
         self.sip_call_id = readable(request.call_id)
         self.from_tag = readable(request.from_.tag or "")
+        self.peer_host = _peer_host(invite)
+        self.called_uri = _called_uri(invite)
         self.bound: BindResult | None = None
         self.hide_digits = False
         self.is_open = False
@@ -172,7 +185,9 @@ class CallRecord:
         """The shared id as the agent has it now, else as the call brought it."""
         return shared_id_of(conversation.state, self._route.project.handoff_api, self.shared_id)
 
-    def outcome(self, conversation: ConversationSnapshot, plan: HandoffPlan | None) -> Outcome:
+    def outcome(
+        self, conversation: ConversationSnapshot, plan: HandoffPlan | None, revision: int = 0
+    ) -> Outcome:
         """The row that Get Handoff answers from."""
         return Outcome(
             conversation_id=self._call_id,
@@ -181,24 +196,71 @@ class CallRecord:
             data=expose(conversation.state, self._route.project.handoff_api, plan),
             handoff=msgspec.to_builtins(plan) if plan is not None else None,
             saved_at=self._clock.utc(),
+            revision=revision,
         )
 
     def closed(
-        self, termination: Termination, trace: Sequence[TraceEntry], media: LegClosed | None
+        self,
+        termination: Termination,
+        trace: Sequence[TraceEntry],
+        media: LegClosed | None,
+        further: Sequence[LegRecord] = (),
     ) -> ConversationClosed:
-        """The record that ends the conversation."""
+        """The record that ends the conversation; `further` are the legs that handoffs made."""
+        figures = {"caller": media, **{leg.name: leg.media for leg in further}}
         return ConversationClosed(
             conversation_id=self._call_id,
             termination=termination,
             answered_at=self.answered_at,
             ended_at=self._clock.utc(),
-            ladder=tuple(
-                ladder_entries(trace, hide_digits=self.hide_digits, secret_headers=self._secret_headers)
-            ),
-            media=msgspec.to_builtins(media) if media is not None else None,
+            ladder=self._ladder([LegRecord("caller", trace, media), *further]),
+            media=_figures(figures),
             metrics=tuple(self._metrics),
             peer_bye_headers=self.peer_bye_headers,
         )
+
+    def _ladder(self, legs: Sequence[LegRecord]) -> tuple[dict[str, Any], ...]:
+        """The messages of all legs in the order of their times."""
+        begun = [leg.trace[0].at for leg in legs if leg.trace]
+        entries = [
+            entry
+            for leg in legs
+            for entry in ladder_entries(
+                leg.trace,
+                hide_digits=self.hide_digits,
+                secret_headers=self._secret_headers,
+                origin=min(begun, default=0.0),
+                leg=leg.name,
+            )
+        ]
+        return tuple(sorted(entries, key=lambda entry: float(entry["at_ms"])))
+
+
+def _figures(legs: dict[str, LegClosed | None]) -> dict[str, Any] | None:
+    """The caller's figures, with those of further legs under their names."""
+    known = {name: msgspec.to_builtins(leg) for name, leg in legs.items() if leg is not None}
+    own = known.pop("caller", None)
+    return {**(own or {}), **known} if own is not None or known else None
+
+
+def _peer_host(invite: InviteReceived) -> str:
+    """Where the peer takes requests within the call: the host of its Contact, with a port where it names one."""
+    try:
+        contact = invite.request.contact
+        if contact is not None and contact.uri.host:
+            return f"{contact.uri.host}{'' if contact.uri.port is None else f':{contact.uri.port}'}"
+    except TielineError:
+        pass  # a Contact that is no address: the source of the INVITE stands in
+    host, port = invite.flow.remote[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _called_uri(invite: InviteReceived) -> str:
+    """Who was called, as the caller's side names us: the URI of To."""
+    try:
+        return invite.request.to.uri.text
+    except TielineError:
+        return invite.request.uri_text
 
 
 def handoff_request(shape: dict[str, Any]) -> HandoffRequest:
@@ -231,16 +293,26 @@ def custom_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def ladder_entries(
-    trace: Sequence[TraceEntry], *, hide_digits: bool, secret_headers: frozenset[str] = SECRET_HEADERS
+    trace: Sequence[TraceEntry],
+    *,
+    hide_digits: bool,
+    secret_headers: frozenset[str] = SECRET_HEADERS,
+    origin: float | None = None,
+    leg: str = "caller",
 ) -> Iterable[dict[str, Any]]:
-    """A leg's messages in the shape that `tieline.observe.ladder` draws, without what is secret or personal."""
+    """A leg's messages in the shape that `tieline.observe.ladder` draws, without what is secret or personal.
+
+    `origin` is the monotonic second that `at_ms` counts from, the first message's by default.
+    """
+    origin = trace[0].at if origin is None and trace else origin or 0.0
     for message in trace:
         head, gap, body = message.data.decode("utf-8", "replace").partition("\r\n\r\n")
         if hide_digits and body and (head.startswith("INFO ") or _INFO_CSEQ.search(head)):
             body = HIDDEN_BODY
         text = _hide_headers(head, secret_headers) + gap + body
         yield {
-            "at_ms": round((message.at - trace[0].at) * 1000, 1),
+            "at_ms": round((message.at - origin) * 1000, 1),
+            "leg": leg,
             "direction": message.direction,
             "peer": f"{message.flow.remote[0]}:{message.flow.remote[1]}",
             "text": _MEDIA_KEY.sub(rf"\1{HIDDEN}", text),

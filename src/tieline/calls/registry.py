@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import defaultdict, deque
 from collections.abc import Callable
 
 from tieline.calls.admission import Admission
@@ -17,13 +18,24 @@ from tieline.model.call import TerminationReason
 from tieline.model.project import Project
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.observe.logging import get_logger
-from tieline.sip.events import InviteReceived, InviteRefused, SipEvent, StrangerRefused
+from tieline.sip.events import (
+    InviteReceived,
+    InviteRefused,
+    LegAnswered,
+    LegProgress,
+    LegRefused,
+    SipEvent,
+    StrangerRefused,
+)
 
 FindAgent = Callable[[Project], AgentPort | None]
 """The running agent of a project for one call; None when it could not be loaded."""
 
 ReturnAgent = Callable[[AgentPort], None]
 """Told when the call is over that the agent was found for."""
+
+EARLY_EVENTS = 256
+"""Events kept of legs whose number is not known yet: an INVITE of ours may fail before it has one."""
 
 INTERRUPT_GRACE_S = 8.0
 """How long interrupted calls may take to write their outcome and say BYE."""
@@ -47,6 +59,9 @@ class CallRegistry:
         self._find_agent = find_agent
         self._return_agent = return_agent
         self._by_leg: dict[int, CallSession] = {}
+        self._sessions: dict[str, CallSession] = {}
+        self._further: defaultdict[str, list[int]] = defaultdict(list)
+        self._early: deque[SipEvent] = deque(maxlen=EARLY_EVENTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,10 +88,22 @@ class CallRegistry:
         session = self._by_leg.get(getattr(event, "leg_id", -1))
         if session is not None:
             session.on_event(event)
+        elif isinstance(event, LegProgress | LegAnswered | LegRefused):
+            self._early.append(event)
+
+    def _adopt(self, session: CallSession, leg_id: int) -> None:
+        """A session has made a further leg: its events are the session's, those that came already in a moment."""
+        self._by_leg[leg_id] = session
+        self._further[session.call_id].append(leg_id)
+        loop = asyncio.get_running_loop()
+        for event in list(self._early):
+            if getattr(event, "leg_id", -1) == leg_id:
+                self._early.remove(event)
+                loop.call_soon(self.on_event, event)
 
     def sessions(self) -> list[CallSession]:
         """The calls that are up."""
-        return list(self._by_leg.values())
+        return list(self._sessions.values())
 
     def _offer(self, invite: InviteReceived) -> None:
         self._services.observer.offered()
@@ -96,12 +123,13 @@ class CallRegistry:
             self._refuse(invite, _no_agent(route))
             return
         try:
-            session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()))
+            session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()), self._adopt)
         except Exception as error:
             self._leave(route, agent)
             self._refuse(invite, refusal_of(TerminationReason.INTERNAL_ERROR, type(error).__name__, route))
             raise
         self._by_leg[invite.leg_id] = session
+        self._sessions[session.call_id] = session
         self._idle.clear()
         task = asyncio.create_task(self._run(session, invite), name=f"session {session.call_id}")
         self._tasks.add(task)
@@ -115,9 +143,11 @@ class CallRegistry:
         except Exception:
             self._log.exception("session failed", call_id=session.call_id)
         finally:
-            del self._by_leg[invite.leg_id]
+            del self._sessions[session.call_id]
+            for leg_id in (invite.leg_id, *self._further.pop(session.call_id, ())):
+                del self._by_leg[leg_id]
             self._leave(session.route, session.agent)
-            if not self._by_leg:
+            if not self._sessions:
                 self._idle.set()
 
     def _leave(self, route: Route, agent: AgentPort | None) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import Any
 
-from tieline.agent.messages import Run, RunKind, TurnResult
+import msgspec
+
+from tieline.agent.messages import CLOSING, Run, RunKind, TurnResult
 from tieline.calls.patience import HURRY_S, Patience
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.records import CallRecord
 from tieline.calls.writes import CallWrites
 from tieline.observe.logging import FilteringBoundLogger
 
-OWN_TURN = frozenset({RunKind.TURN})
+OWN_TURN = frozenset({RunKind.TURN, RunKind.HANDOFF_FAILED})
 """Runs whose turn is stored at once; the others go with the write that follows them."""
 
 
@@ -47,6 +50,10 @@ class AgentRuns:
         """Begin `conv` anew from the call's record, before the first run."""
         self.conversation = self._record.snapshot()
 
+    def note_handoff(self, result: dict[str, Any]) -> None:
+        """How a handoff went, for the runs to come."""
+        self.conversation = msgspec.structs.replace(self.conversation, handoff_result=result)
+
     async def run(self, kind: RunKind, user_input: str | None = None, *, hidden: bool = False) -> TurnResult:
         """One run; nothing happens where nobody speaks. Cancelling the wait does not stop the run: see `settle`."""
         if self.agent is None:
@@ -75,7 +82,7 @@ class AgentRuns:
         else:
             failure = result.failure
             self._log.warning("agent function failed", function=failure.function, kind=failure.kind.value)
-        if run.kind is not RunKind.END or result.function_runs or result.failure is not None:
+        if run.kind not in CLOSING or result.function_runs or result.failure is not None:
             self._writes.add_turn(self._record.turn(run, result, self.conversation))
         if run.kind in OWN_TURN:
             self._writes.store_turns()

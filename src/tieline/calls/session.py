@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -22,6 +23,7 @@ from tieline.calls.endings import (
     NORMAL_CLEARING,
     CallEnded,
     CallRefused,
+    reason_of,
     refusal_headers,
     refusal_of,
 )
@@ -36,10 +38,11 @@ from tieline.calls.speaking import Speaker
 from tieline.calls.writes import CallWrites
 from tieline.errors import TielineError
 from tieline.handoff.errors import UnplannableHandoff
+from tieline.handoff.ladder import Ladder
 from tieline.integrations.profiles import dialect_of
 from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
-from tieline.model.handoff import HandoffPlan, HandoffRequest
+from tieline.model.handoff import HandoffRequest
 from tieline.model.reservation import BindResult
 from tieline.model.trunk import Refusal
 from tieline.observe.logging import get_logger
@@ -52,6 +55,9 @@ from tieline.sip.events import (
     InviteCancelled,
     InviteReceived,
     LegFailed,
+    NotifyReceived,
+    ReferCompleted,
+    ReinviteCompleted,
     ReinviteReceived,
     SipEvent,
     UpdateReceived,
@@ -63,13 +69,19 @@ FALLBACK_REASON = "agent_failed"
 BYE_WAIT_S = 90.0
 """How long our BYE may stay unanswered: more than the SIP stack takes to give up, twice 64*T1."""
 
+MOST_HANDOFFS = 10
+"""Handoffs that one call may try; an agent that asks for more goes in circles."""
+
+HANDOFF_EVENTS = (ReferCompleted, NotifyReceived, ReinviteCompleted)
+"""Events of the caller's leg that only a handoff can have brought about."""
+
 _Result = TypeVar("_Result")
 
 
 class CallSession:
     """One call between an INVITE and an agent. `agent` None is an answer-only route: no media, nobody speaks.
 
-    `refusal` is set once the INVITE was refused after it had been admitted.
+    `refusal` is set once the INVITE was refused after it had been admitted; `adopt` is told of further legs.
     """
 
     def __init__(
@@ -79,6 +91,7 @@ class CallSession:
         agent: AgentPort | None,
         invite: InviteReceived,
         call_id: str,
+        adopt: Callable[[CallSession, int], None],
     ) -> None:
         self.call_id = call_id
         self.route = route
@@ -97,7 +110,7 @@ class CallSession:
             services.media,
             services.media_address(route.trunk, invite.flow.remote[0]),
             services.settings.silence_timeout_s,
-            lambda reason: self._stop(Termination.of(reason)),
+            self._on_media_fault,
             MediaOptions(encryption=dialect_of(route.trunk).encryption),
         )
         self._speaker = Speaker(services.prompts, route.project.id, self._media, log)
@@ -106,6 +119,7 @@ class CallSession:
             Call(
                 id=call_id, route=route, services=services, record=record, writes=self._writes, leg=self._leg,
                 media=self._media, speaker=self._speaker, runs=self._runs, patience=self._patience, log=log,
+                adopt=lambda leg_id: adopt(self, leg_id),
             )
         )  # fmt: skip
         self._walking: asyncio.Task[None] | None = None
@@ -137,10 +151,9 @@ class CallSession:
         await self._answer(sdp)
         if self.agent is None:
             await asyncio.get_running_loop().create_future()  # held until somebody hangs up
-        await self._perform(started)
-        listen = started.listen
+        listen = await self._perform(started)
         while True:
-            listen = await self._take_turn(listen or Listen())
+            listen = await self._take_turn(listen)
 
     async def _prepare(self) -> bytes:
         """Ring, open the port, agree on media, bind the reservation."""
@@ -190,7 +203,7 @@ class CallSession:
             raise self._ended(TerminationReason.BAD_OFFER, str(error)) from error
         self._move(CallEvent.GREET)
 
-    async def _take_turn(self, listen: Listen) -> Listen | None:
+    async def _take_turn(self, listen: Listen) -> Listen:
         """Wait for one keypad input, run the agent on it, carry out what it asks for."""
         if listen.listen:
             heard = (await self._media.keypad_input(listen.dtmf)).digits
@@ -198,51 +211,82 @@ class CallSession:
             await self._media.ignore_keys(listen.dtmf.first_digit_timeout)
             heard = ""
         result = await self._runs.run(RunKind.TURN, heard, hidden=listen.dtmf.is_pii)
-        await self._perform(result)
-        return result.listen
+        return await self._perform(result)
 
-    async def _perform(self, result: TurnResult) -> None:
-        """Speak, then act: nothing that the agent asked for happens before the caller has heard it out."""
-        if result.failure is not None:
-            await self._fall_back(f"{result.failure.function}: {result.failure.kind.value}")
-        leaving = result.handoff is not None or result.hangup
-        listen = result.listen or Listen()
-        early = listen.listen and listen.dtmf.early_listening
-        await self._speaker.speak(
-            result.utterances, self._runs.conversation.language, interruptible=early and not leaving
-        )
-        if result.handoff is not None:
-            await self._hand_off(result.handoff)
-        if result.hangup:
-            await self._writes.save_outcome(self._runs.conversation, None)
-            self._leg.bye(reason=NORMAL_CLEARING)
-            raise self._ended(TerminationReason.AGENT_HUNG_UP)
+    async def _perform(self, result: TurnResult) -> Listen:
+        """Speak, then act: nothing that the agent asked for happens before the caller has heard it out.
 
-    async def _hand_off(self, shape: dict[str, Any]) -> NoReturn:
-        """Carry out the agent's handoff; one that cannot be carried out is a failure of the agent."""
+        A handoff that fails comes back as what the agent has to say to that. Returns what to listen for next.
+        """
+        while True:
+            asked_at = self._services.clock.utc()
+            if result.failure is not None:
+                await self._fall_back(f"{result.failure.function}: {result.failure.kind.value}", asked_at)
+            leaving = result.handoff is not None or result.hangup
+            listen = result.listen or Listen()
+            early = listen.listen and listen.dtmf.early_listening
+            await self._speaker.speak(
+                result.utterances, self._runs.conversation.language, interruptible=early and not leaving
+            )
+            if result.handoff is not None:
+                result = await self._hand_off(result.handoff, asked_at, spoken=any(result.utterances))
+                continue
+            if result.hangup:
+                await self._writes.save_outcome(self._runs.conversation, None)
+                self._leg.bye(reason=NORMAL_CLEARING)
+                raise self._ended(TerminationReason.AGENT_HUNG_UP)
+            return listen
+
+    async def _hand_off(self, shape: dict[str, Any], asked_at: datetime, *, spoken: bool) -> TurnResult:
+        """Carry out the agent's handoff. One that fails goes back to the agent: what it says to that is returned.
+
+        One that cannot even be tried is a failure of the agent, and so is the eleventh that fails.
+        """
         try:
-            plan = self._handing.plan(handoff_request(shape))
+            if self._handing.tried >= MOST_HANDOFFS:
+                raise UnplannableHandoff("too_many", f"{MOST_HANDOFFS} handoffs of this call have failed")
+            ladder = self._handing.plan(handoff_request(shape))
         except (UnplannableHandoff, msgspec.ValidationError) as error:
             self._log.error("handoff cannot be carried out", detail=str(error))
-            await self._fall_back(str(error))
-        await self._give_away(plan, TerminationReason.HANDED_OFF)
+            await self._fall_back(str(error), asked_at)
+        await self._give_away(ladder, asked_at, TerminationReason.HANDED_OFF, spoken=spoken)
+        self._move(CallEvent.HANDOFF_FAILED)
+        return await self._runs.run(RunKind.HANDOFF_FAILED)
 
-    async def _fall_back(self, detail: str) -> NoReturn:
-        """The agent cannot go on: the project's fall-back handoff, or a plain BYE where there is none."""
+    async def _fall_back(self, detail: str, asked_at: datetime) -> NoReturn:
+        """The agent cannot go on: the project's fall-back handoff, or a plain BYE where there is none that works."""
         wanted = self.route.project.fallback_handoff or "default"
         try:
-            plan = self._handing.plan(HandoffRequest(destination=wanted, reason=FALLBACK_REASON))
+            ladder = self._handing.plan(HandoffRequest(destination=wanted, reason=FALLBACK_REASON))
         except UnplannableHandoff as error:
             self._log.warning("no fall-back handoff", detail=str(error))
-            await self._writes.save_outcome(self._runs.conversation, None)
-            self._leg.bye(reason=FAILURE_CLEARING)
-            raise self._ended(TerminationReason.AGENT_FAILED, detail) from None
-        await self._give_away(plan, TerminationReason.AGENT_FAILED, detail)
+        else:
+            await self._give_away(ladder, asked_at, TerminationReason.AGENT_FAILED, detail)
+        await self._writes.save_outcome(self._runs.conversation, None)
+        self._leg.bye(reason=FAILURE_CLEARING)
+        raise self._ended(TerminationReason.AGENT_FAILED, detail)
 
-    async def _give_away(self, plan: HandoffPlan, reason: TerminationReason, detail: str = "") -> NoReturn:
+    async def _give_away(
+        self,
+        ladder: Ladder,
+        asked_at: datetime,
+        reason: TerminationReason,
+        detail: str = "",
+        *,
+        spoken: bool = False,
+    ) -> None:
+        """Climb the ladder; leaves the walk once the caller is somebody else's, returns when nobody takes them."""
         self._move(CallEvent.HAND_OFF)
-        await self._handing.carry_out(plan)
-        raise self._ended(reason, detail or plan.destination or "")
+        done = await self._handing.carry_out(ladder, asked_at, spoken=spoken)
+        if done is None:
+            return
+        if done.bridge is not None:
+            self._leg.bye(reason=NORMAL_CLEARING)
+            self._note_end(
+                reason, detail or f"{done.destination or 'bridge'}: ended by the {done.bridge.by.value}"
+            )
+            await self._runs.run(RunKind.BRIDGE_ENDED)
+        raise self._ended(reason, detail or done.destination or "")
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -267,12 +311,15 @@ class CallSession:
         if self._runs.begun:
             await self._attempt(self._runs.run_end())
         await self._patience.wait(self._leg.over, BYE_WAIT_S)
+        await self._attempt(self._handing.settle())
         self._move(CallEvent.END)
-        ladder = self._services.sip.take_trace(self._leg.id)
+        trace = self._services.sip.take_trace(self._leg.id)
+        further = await self._attempt(self._handing.legs()) or []
         if self._writes.begun:
-            await self._attempt(self._writes.close(self.record.closed(termination, ladder, media)))
+            await self._attempt(self._writes.close(self.record.closed(termination, trace, media, further)))
             await self._writes.settle()
-        self._services.observer.ended(termination, self.record.talk_s(), media)
+        figures = [each for each in (media, *(leg.media for leg in further)) if each is not None]
+        self._services.observer.ended(termination, self.record.talk_s(), figures)
         self._log.info("= ended", reason=termination.reason.value, fault=termination.fault.value)
 
     async def _store_end(self) -> None:
@@ -301,27 +348,29 @@ class CallSession:
     # -- facts from outside -----------------------------------------------------------------------------------
 
     def on_event(self, event: SipEvent) -> None:
-        """A SIP event of this call's leg."""
-        if isinstance(event, AckReceived):
+        """A SIP event of one of this call's legs."""
+        if isinstance(event, HANDOFF_EVENTS) or getattr(event, "leg_id", self._leg.id) != self._leg.id:
+            self._handing.on_event(event)
+        elif isinstance(event, AckReceived):
             self._on_ack(event.body)
         elif isinstance(event, ByeReceived):
             self.record.peer_bye_headers = custom_headers(event.headers.items())
-            self._leave(TerminationReason.CALLER_HUNG_UP)
+            self._leave(TerminationReason.CALLER_HUNG_UP, reason_of(event.headers))
         elif isinstance(event, InviteCancelled):
-            self._leave(TerminationReason.CALLER_CANCELLED)
+            self._leave(TerminationReason.CALLER_CANCELLED, reason_of(event.headers))
         elif isinstance(event, LegFailed):
-            self._leave(LEG_FAILURES[event.failure])
+            self._leave(LEG_FAILURES[event.failure], broken=True)
         elif isinstance(event, ByeCompleted):
+            self._handing.on_bye_completed(event.status)
             self._leg.close()
         elif isinstance(event, InfoReceived):
             for digit in digits_of_info(event.content_type, event.body):
                 self._media.press(digit)
+                self._handing.on_digit(digit)
         elif isinstance(event, ReinviteReceived):
-            sip = self._services.sip
-            self._renew(event.offer, sip.accept_reinvite, sip.reject_reinvite)
+            self._renew(event.offer, self._services.sip.accept_reinvite, self._services.sip.reject_reinvite)
         elif isinstance(event, UpdateReceived):
-            sip = self._services.sip
-            self._renew(event.offer, sip.accept_update, sip.reject_update)
+            self._renew(event.offer, self._services.sip.accept_update, self._services.sip.reject_update)
 
     def interrupt(self, reason: TerminationReason, detail: str = "") -> None:
         """End the call from our side, and soon: the server is going down."""
@@ -341,7 +390,7 @@ class CallSession:
     def _renew(
         self, offer: bytes, accept: Callable[[int, bytes], None], reject: Callable[[int, int], None]
     ) -> None:
-        """Hold, resume, a new address: agree or keep what there was (RFC 3261 section 14.2)."""
+        """Hold, resume, a new address: agree or keep what there was (RFC 3261 section 14.2, RFC 3311)."""
         if not self._leg.is_open:
             return
         try:
@@ -350,16 +399,25 @@ class CallSession:
                 return
             sdp = self._media.negotiate(offer)
         except SdpError as error:
-            self._log.info("> 488 to a re-INVITE or UPDATE", detail=str(error))
+            self._log.info("> 488 to a renewed offer", detail=str(error))
             reject(self._leg.id, 488)
             return
         accept(self._leg.id, sdp)
         self._media.connect()
+        self._handing.on_renewed()
 
-    def _leave(self, reason: TerminationReason) -> None:
-        """The leg is over; no request of ours may follow on it."""
-        self._leg.close()
+    def _on_media_fault(self, reason: TerminationReason) -> None:
+        """The caller's media ended, or nothing came for too long; one who is being transferred may be on hold."""
+        if reason is TerminationReason.NO_MEDIA and self._handing.excuses_silence:
+            self._media.connect()
+            return
         self._stop(Termination.of(reason))
+
+    def _leave(self, reason: TerminationReason, detail: str = "", *, broken: bool = False) -> None:
+        """The leg is over; no request of ours may follow on it. That may be how a handoff succeeds."""
+        self._leg.close()
+        if not self._handing.on_caller_gone(broken=broken):
+            self._stop(Termination.of(reason, detail))
 
     def _stop(self, termination: Termination) -> None:
         """End the walk wherever it is; the first reason to do so stands."""
@@ -368,9 +426,13 @@ class CallSession:
             if self._walking is not None:
                 self._walking.cancel()
 
+    def _note_end(self, reason: TerminationReason, detail: str = "") -> None:
+        """Note how the call ended; the first to do so stands."""
+        self._termination = self._termination or Termination.of(reason, detail)
+
     def _ended(self, reason: TerminationReason, detail: str = "") -> CallEnded:
         """Note how the call ended, and give the exception that leaves the walk."""
-        self._termination = self._termination or Termination.of(reason, detail)
+        self._note_end(reason, detail)
         return CallEnded(reason)
 
     @property

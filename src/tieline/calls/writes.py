@@ -1,13 +1,14 @@
 """What a call writes down, and when it waits for the disk.
 
 Three writes are waited for: the call itself before the answer, the outcome before the BYE, and the closing write.
-Turns and the claim are written behind the call's back: the store commits in the order in which it was asked, so that
-each of the three finds them durable. What is asked in one turn of the event loop goes into one commit.
+Turns, receipts and the claim are written behind the call's back: the store commits in the order in which it was asked,
+so that each of the three finds them durable. What is asked in one turn of the event loop goes into one commit.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from tieline.calls.ports import CallServices
 from tieline.calls.records import CallRecord
 from tieline.model.conversation import ConversationClosed, Turn
 from tieline.model.handoff import HandoffPlan
+from tieline.model.receipt import Receipt
 from tieline.model.reservation import BindResult
 from tieline.observe.logging import FilteringBoundLogger
 
@@ -33,6 +35,7 @@ class CallWrites:
         self._log = log
         self._opening: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._revisions = itertools.count(0)
         self._turns: list[Turn] = []
         self._claimed = False
         self._behind: set[asyncio.Future[Any]] = set()
@@ -66,15 +69,35 @@ class CallWrites:
             self._claimed = True
             self._write_behind(self._store_claim(bound, verified_trunk=verified_trunk))
 
-    async def save_outcome(self, conversation: ConversationSnapshot, plan: HandoffPlan | None) -> None:
-        """Commit what Get Handoff answers: the first outcome of a call stands.
+    async def save_outcome(
+        self, conversation: ConversationSnapshot, plan: HandoffPlan | None, *, revise: bool = False
+    ) -> None:
+        """Commit what Get Handoff answers: the first outcome of a call stands, unless it is revised or withdrawn.
 
         A caller who hangs up meanwhile does not stop the write. Raises what the store raises.
         """
+        if revise:
+            self._saving = None
         if self._saving is None or (self._saving.done() and self._saving.exception() is not None):
-            outcome = self._record.outcome(conversation, plan)
+            outcome = self._record.outcome(conversation, plan, next(self._revisions))
             self._saving = asyncio.ensure_future(self._services.outcomes.save(outcome))
         await asyncio.shield(self._saving)
+
+    def withdraw_outcome(self) -> None:
+        """The handoff that the outcome told of has failed; the next outcome to be saved is the call's."""
+        self._saving = None
+        self._write_behind(self._quietly("withdraw_outcome", self._services.outcomes.withdraw(self._call_id)))
+
+    def save_receipt(self, index: int, receipt: Receipt) -> None:
+        """Store a receipt as it is now, behind the call's back."""
+        writing = self._services.store.save_receipt(self._call_id, index, receipt)
+        self._write_behind(self._quietly("save_receipt", writing))
+
+    def note_leg(self, sip_call_id: str) -> None:
+        """Let the call be found by a further leg, behind the call's back."""
+        self._write_behind(
+            self._quietly("note_leg", self._services.store.note_leg(self._call_id, sip_call_id))
+        )
 
     async def close(self, closed: ConversationClosed) -> None:
         """The last write, with turns that have not been stored. Raises what the store raises."""
@@ -103,6 +126,12 @@ class CallWrites:
             await self._services.store.save_turn(self._call_id, turn)
         except Exception:  # a turn that cannot be stored is no reason to end a call
             self._log.exception("the last turn was not stored", index=turn.index)
+
+    async def _quietly(self, verb: str, writing: Awaitable[None]) -> None:
+        try:
+            await writing
+        except Exception:  # a record that cannot be kept is no reason to end a call
+            self._log.exception("not stored", verb=verb)
 
     async def _store_claim(self, bound: BindResult, *, verified_trunk: bool) -> None:
         try:

@@ -21,7 +21,7 @@ Header = tuple[str, str]
 
 
 class SipLegs:
-    """Implements `tieline.calls.ports.HandoffSipPort` on a running endpoint."""
+    """Implements `tieline.calls.ports.SipPort` on a running endpoint."""
 
     def __init__(self, endpoint: SipEndpoint) -> None:
         self._endpoint = endpoint
@@ -122,6 +122,13 @@ class SipLegs:
         except UnknownLeg:
             return None
         return None if dialog is None else write_dialog(dialog)
+
+    def call_id_of(self, leg_id: int) -> str:
+        """The leg's Call-ID; empty for one that the stack does not know."""
+        try:
+            return self._endpoint.stack.leg(leg_id).sip_call_id
+        except UnknownLeg:
+            return ""
 
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages; the stack may then let go of it."""

@@ -19,6 +19,8 @@ from prometheus_client.exposition import generate_latest
 
 from tieline.model.call import FAULT_OF, Fault, TerminationReason
 from tieline.model.conversation import OutcomeStatus
+from tieline.model.handoff import HandoffMethod
+from tieline.model.receipt import HandoffFailure
 from tieline.model.record import Record
 from tieline.model.reservation import BindVerdict
 from tieline.model.trunk import RefusalReason
@@ -118,6 +120,23 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tieline_call_seconds", kind=_HISTOGRAM, buckets=CALL_BUCKETS,
         help="From the answer to the end of a call.",
+    ),
+    Metric(
+        name="tieline_handoffs_total", kind=_COUNTER, help="Rungs of handoffs by method and what became of them.",
+        labels={"method": tuple(HandoffMethod), "result": ("done", "failed", "skipped")},
+    ),
+    Metric(
+        name="tieline_handoff_failures_total", kind=_COUNTER, help="Rungs of handoffs that failed, by reason.",
+        labels={"reason": tuple(HandoffFailure)},
+    ),
+    Metric(
+        name="tieline_handoff_seconds", kind=_HISTOGRAM, buckets=CALL_BUCKETS,
+        help="From the first message of a handoff to its success.", labels={"method": tuple(HandoffMethod)},
+    ),
+    Metric(
+        name="tieline_handoffs_died_young_total", kind=_COUNTER,
+        help="Handoffs that had worked and were over sooner than the trunk's alive_s.",
+        labels={"method": tuple(HandoffMethod)},
     ),
     Metric(
         name="tieline_sip_messages_total", kind=_COUNTER, help="SIP messages in and out.",

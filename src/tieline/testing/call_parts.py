@@ -24,7 +24,6 @@ from tieline.agent.messages import (
     RunKind,
     TurnResult,
 )
-from tieline.calls.ports import Header
 from tieline.errors import TielineError, Unavailable
 from tieline.media.messages import (
     CloseLeg,
@@ -38,124 +37,21 @@ from tieline.media.messages import (
     Play,
     Played,
     Report,
+    SendDigits,
     StopPlay,
 )
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, Turn
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig
 from tieline.model.receipt import Receipt
 from tieline.model.reservation import BindRequest, BindResult
-from tieline.sip.events import AckReceived, ByeCompleted, SipEvent
-from tieline.sip.leg import TraceEntry
 from tieline.store.memory import MemoryStore
+from tieline.testing.journal import Journal
 
 Act = Callable[[Run], TurnResult | Awaitable[TurnResult]]
 """One entry of a scripted agent."""
 
 DESK = Destination(name="desk", is_default=True, sip_config=SipConfig(method=HandoffMethod.BYE))
 """The destination that scripted agents have."""
-
-
-class Journal(list[str]):
-    """What was done, in order; can be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def append(self, entry: str) -> None:
-        """Note one deed, and wake those who wait."""
-        super().append(entry)
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def until(self, entry: str, times: int = 1) -> None:
-        """Wait until `entry` has been noted so often."""
-        while self.count(entry) < times:
-            changed = asyncio.get_running_loop().create_future()
-            self._waiting.add(changed)
-            try:
-                await changed
-            finally:
-                self._waiting.discard(changed)
-
-
-class ScriptedSip:
-    """A `SipPort` with a polite peer behind it, or a rude one.
-
-    The peer acknowledges a 200 with `ack_body` after `ack_after_s` (None: never) and answers a BYE after
-    `bye_after_s` (None: never). `legs` are those that are up; `byes` are the headers of our BYEs.
-    """
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.on_event: Callable[[SipEvent], None] = lambda event: None
-        self.ack_after_s: float | None = 0.01
-        self.ack_body = b""
-        self.bye_after_s: float | None = 0.01
-        self.legs: set[int] = set()
-        self.answers: list[bytes] = []
-        self.rejections: list[tuple[int, list[Header]]] = []
-        self.byes: list[tuple[dict[str, str], str | None]] = []
-        self.traces: dict[int, list[TraceEntry]] = {}
-        self.taken: list[int] = []
-
-    def ring(self, leg_id: int) -> None:
-        """180."""
-        self.journal.append("ring")
-
-    def answer(self, leg_id: int, sdp: bytes) -> None:
-        """200; the peer's ACK follows."""
-        if leg_id in self.legs:
-            self.journal.append("answer")
-            self.answers.append(sdp)
-            self._later(self.ack_after_s, AckReceived(leg_id, self.ack_body))
-
-    def reject(
-        self, leg_id: int, status: int, phrase: str | None = None, headers: Sequence[Header] = ()
-    ) -> None:
-        """A final refusal ends the leg."""
-        if leg_id in self.legs:
-            self.legs.discard(leg_id)
-            self.journal.append(f"reject {status}")
-            self.rejections.append((status, list(headers)))
-
-    def bye(self, leg_id: int, headers: Sequence[Header] = (), reason: str | None = None) -> bool:
-        """BYE; the peer's answer follows."""
-        if leg_id not in self.legs:
-            return False
-        self.legs.discard(leg_id)
-        self.journal.append("bye")
-        self.byes.append((dict(headers), reason))
-        self._later(self.bye_after_s, ByeCompleted(leg_id, 200))
-        return True
-
-    def accept_reinvite(self, leg_id: int, sdp: bytes) -> None:
-        """200 to a re-INVITE."""
-        self.journal.append("accept_reinvite")
-        self.answers.append(sdp)
-
-    def reject_reinvite(self, leg_id: int, status: int) -> None:
-        """A refused re-INVITE."""
-        self.journal.append(f"reject_reinvite {status}")
-
-    def accept_update(self, leg_id: int, sdp: bytes) -> None:
-        """200 to an UPDATE."""
-        self.journal.append("accept_update")
-        self.answers.append(sdp)
-
-    def reject_update(self, leg_id: int, status: int) -> None:
-        """A refused UPDATE."""
-        self.journal.append(f"reject_update {status}")
-
-    def take_trace(self, leg_id: int) -> list[TraceEntry]:
-        """What a test put into `traces`."""
-        self.taken.append(leg_id)
-        return self.traces.pop(leg_id, [])
-
-    def _later(self, delay_s: float | None, event: SipEvent) -> None:
-        if delay_s is not None:
-            asyncio.get_running_loop().call_later(delay_s, self.on_event, event)
 
 
 class ScriptedMedia:
@@ -200,6 +96,8 @@ class ScriptedMedia:
             self.journal.append(f"join {command.leg_id} {command.other_id}{early}")
         elif isinstance(command, PartLegs):
             self.journal.append(f"part {command.leg_id}")
+        elif isinstance(command, SendDigits):
+            self.journal.append(f"digits {command.digits} {command.leg_id}")
         elif isinstance(command, StopPlay):
             self._cut(command.leg_id)
         elif isinstance(command, CloseLeg):
@@ -234,16 +132,18 @@ class ScriptedMedia:
         self.journal.append(f"{'played' if finished else 'cut'} {'|'.join(command.clip_ids)}")
         self.legs[command.leg_id](Played(command.leg_id, command.play_id, finished, 0.0))
 
-    def press(self, digits: str) -> None:
-        """The caller presses keys on every open leg."""
+    def press(self, digits: str, leg: str = "") -> None:
+        """Keys are pressed on every open leg, or on those whose name ends with `leg`."""
         for leg_id, listener in list(self.legs.items()):
-            for digit in digits:
-                listener(Digit(leg_id, digit))
+            if leg_id.endswith(leg):
+                for digit in digits:
+                    listener(Digit(leg_id, digit))
 
-    def fall_silent(self) -> None:
-        """No RTP came for the time that the call allows."""
+    def fall_silent(self, leg: str = "") -> None:
+        """No RTP came for the time that the call allows, on every leg or on those whose name ends with `leg`."""
         for leg_id, listener in list(self.legs.items()):
-            listener(MediaTimedOut(leg_id))
+            if leg_id.endswith(leg):
+                listener(MediaTimedOut(leg_id))
 
     def die(self) -> None:
         """The process ends: each leg gets a `LegClosed` that nobody asked for, and no command is heard."""
@@ -271,9 +171,10 @@ class ScriptedPrompts:
 
 
 class ScriptedAgent:
-    """An `AgentPort` made of three callables, one for each kind of run; each may be asynchronous.
+    """An `AgentPort` made of callables, one for each kind of run; each may be asynchronous.
 
-    Without `start` it greets with "Welcome.", without `turn` it hangs up, without `end` it does nothing.
+    Without `start` it greets with "Welcome.", without `turn` it hangs up, without `handoff_failed` it says "Sorry."
+    and hangs up, without `bridge_ended` and `end` it does nothing.
     """
 
     def __init__(
@@ -282,6 +183,8 @@ class ScriptedAgent:
         start: Act | None = None,
         turn: Act | None = None,
         end: Act | None = None,
+        handoff_failed: Act | None = None,
+        bridge_ended: Act | None = None,
         destinations: Sequence[Destination] = (DESK,),
     ) -> None:
         self.destinations = tuple(destinations)
@@ -290,6 +193,8 @@ class ScriptedAgent:
         self._acts: dict[RunKind, Act] = {
             RunKind.START: start or (lambda run: reply(run, "Welcome.")),
             RunKind.TURN: turn or (lambda run: reply(run, hangup=True)),
+            RunKind.HANDOFF_FAILED: handoff_failed or (lambda run: reply(run, "Sorry.", hangup=True)),
+            RunKind.BRIDGE_ENDED: bridge_ended or reply,
             RunKind.END: end or reply,
         }
 
@@ -342,7 +247,8 @@ def fail(run: Run, kind: FailureKind = FailureKind.RAISED, message: str = "it br
 class JournalStore(MemoryStore):
     """The memory store with a journal of its commits, and a disk that is slow (`delays`, seconds) or `broken`.
 
-    Both are by the name of the verb. A commit is in the journal when it is durable.
+    Both are by the name of the verb. A commit is in the journal when it is durable. `replaced` counts the outcomes of
+    a conversation that were revised or withdrawn.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -351,6 +257,7 @@ class JournalStore(MemoryStore):
         self.delays: dict[str, float] = {}
         self.broken: set[str] = set()
         self.opened: set[str] = set()
+        self.replaced: dict[str, int] = {}
         self._writer = asyncio.Lock()
 
     async def _commit(self, verb: str) -> None:
@@ -397,6 +304,8 @@ class JournalStore(MemoryStore):
     async def save_outcome(self, outcome: Outcome) -> None:
         """What Get Handoff will answer."""
         await self._commit("save_outcome")
+        if outcome.revision:
+            self.replaced[outcome.conversation_id] = outcome.revision
         await super().save_outcome(outcome)
 
     async def withdraw_outcome(self, conversation_id: str) -> None:

@@ -15,7 +15,7 @@ verbs of the SIP stack (`ring`, `answer`, `bye`, ...), commands to and reports o
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from tieline.calls.admission import Admission
@@ -31,6 +31,7 @@ from tieline.model.call import Termination
 from tieline.model.conversation import Conversation
 from tieline.model.pool import Pool
 from tieline.model.project import Account, Project
+from tieline.model.receipt import ReceiptStep
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
 from tieline.observe.metrics import Metrics
@@ -46,13 +47,13 @@ from tieline.sip.events import (
 from tieline.sip.message import Headers, Request
 from tieline.store.base import ConversationFilter
 from tieline.testing.call_parts import (
-    Journal,
     JournalStore,
     ScriptedAgent,
     ScriptedMedia,
     ScriptedPrompts,
-    ScriptedSip,
 )
+from tieline.testing.journal import Journal
+from tieline.testing.scripted_sip import ScriptedLocation, ScriptedSip
 from tieline.testing.virtual_time import LoopClock, run_virtual, settle
 
 PEER = ("192.0.2.10", 5060)
@@ -65,6 +66,8 @@ RESOURCES = Resources(
     pools=(Pool(name="main", project="PROJECT-1", numbers=(DNI, "+15550100002"), trunks=("carrier",)),),
     trunks=(Trunk(name="carrier", networks=("192.0.2.0/24",), account="ws-1"),),
 )
+COMFORT = "ringing"
+"""The clip that a waiting caller hears over and over."""
 OFFER = (
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
     b"m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -73,13 +76,19 @@ OFFER = (
 
 
 class RecordingObserver(MetricsObserver):
-    """Counts into metrics and keeps the terminations."""
+    """Counts into metrics and keeps the terminations and the steps of handoffs."""
 
     def __init__(self, metrics: Metrics) -> None:
         super().__init__(metrics)
         self.terminations: list[Termination] = []
+        self.steps: list[ReceiptStep] = []
 
-    def ended(self, termination: Termination, talk_s: float, media: LegClosed | None) -> None:
+    def handoff_step(self, call_id: str, step: ReceiptStep) -> None:
+        """Something became known of a handoff."""
+        super().handoff_step(call_id, step)
+        self.steps.append(step)
+
+    def ended(self, termination: Termination, talk_s: float, media: Sequence[LegClosed]) -> None:
         """A call is over."""
         super().ended(termination, talk_s, media)
         self.terminations.append(termination)
@@ -103,6 +112,7 @@ class Switchboard:
         self.sip = sip or ScriptedSip(self.journal)
         self.media = ScriptedMedia(self.journal)
         self.prompts = ScriptedPrompts()
+        self.location = ScriptedLocation()
         self.clock = LoopClock()
         self.store = JournalStore(self.journal)
         self.metrics = Metrics()
@@ -124,6 +134,9 @@ class Switchboard:
                 settings=settings or CallSettings(),
                 media_address=lambda trunk, host: "198.51.100.1",
                 observer=self.observer,
+                trunk=self._trunk,
+                location=self.location,
+                comfort=(COMFORT,),
             ),
             self.admission,
             self.refusals,
@@ -132,6 +145,9 @@ class Switchboard:
         self.registry.directory = self.directory
         self.sip.on_event = self.registry.on_event
         self._legs = itertools.count(1)
+
+    def _trunk(self, name: str) -> Trunk | None:
+        return self.registry.directory.trunk(name)
 
     async def start(self) -> Switchboard:
         """Put the resources into the store, which pools need."""
@@ -167,6 +183,11 @@ class Switchboard:
         """The caller gives up before we answer."""
         self.sip.legs.discard(leg)
         self.registry.on_event(InviteCancelled(leg, Headers()))
+
+    @property
+    def outcomes_replaced(self) -> dict[str, int]:
+        """For each conversation, how many of its outcomes were revised or withdrawn later."""
+        return self.store.replaced
 
     def hang_up(self, leg: int, *headers: Header) -> None:
         """The caller's BYE."""
@@ -210,10 +231,12 @@ class Switchboard:
         """What is wrong after all calls are over: anything left behind, missing or done twice. Empty when all is well.
 
         Holds for a store that is not broken: one closing write and at most one outcome a conversation (the closing
-        write makes an empty one), `end_function` once for each `start_function`, no leg, port or call left.
+        write makes an empty one; revised and withdrawn ones aside), `end_function` once for each `start_function`, no
+        leg, port or call left.
         """
         opened = len(self.store.opened)
-        outcomes, closes = self.journal.count("save_outcome"), self.journal.count("close_conversation")
+        outcomes = self.journal.count("save_outcome") - sum(self.outcomes_replaced.values())
+        closes = self.journal.count("close_conversation")
         wrong = []
         if closes != opened or outcomes > opened:
             wrong.append(f"{outcomes} outcomes and {closes} closing writes for {opened} conversations")

@@ -37,9 +37,11 @@ from tieline.net.sip_legs import SipLegs
 from tieline.sip.events import ByeReceived, Flow, LegAnswered, LegRefused, SipEvent, Transport
 from tieline.sip.leg import TraceEntry
 from tieline.sip.stack import SipStack
-from tieline.testing.call_parts import Journal, ScriptedAgent, ScriptedSip
+from tieline.testing.call_parts import ScriptedAgent
 from tieline.testing.calls import OFFER, PEER, RESOURCES, Switchboard
+from tieline.testing.journal import Journal
 from tieline.testing.loopback import Endpoint, Loopback
+from tieline.testing.scripted_sip import ScriptedSip
 from tieline.testing.virtual_time import settle
 
 _Result = TypeVar("_Result")

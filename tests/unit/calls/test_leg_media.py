@@ -16,8 +16,9 @@ from tieline.sdp.crypto import Encryption as SdpEncryption
 from tieline.sdp.description import SdpError
 from tieline.sdp.negotiation import Direction, LocalMedia, reanswer
 from tieline.sdp.negotiation import answer as answer_to
-from tieline.testing.call_parts import Journal, ScriptedMedia
+from tieline.testing.call_parts import ScriptedMedia
 from tieline.testing.calls import OFFER
+from tieline.testing.journal import Journal
 from tieline.testing.virtual_time import run_virtual, settle
 
 Story = Callable[[LegMedia, ScriptedMedia, list[TerminationReason]], Coroutine[Any, Any, None]]

@@ -16,7 +16,8 @@ from tieline.model.project import Project
 from tieline.model.resources import Resources
 from tieline.store.base import HandoffLookup
 from tieline.store.memory import MemoryStore
-from tieline.testing.call_parts import Journal, JournalStore
+from tieline.testing.call_parts import JournalStore
+from tieline.testing.journal import Journal
 from tieline.testing.virtual_time import EPOCH, elapse, run_virtual, settle
 
 

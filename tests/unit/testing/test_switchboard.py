@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tieline.testing.agents import write_project
-from tieline.testing.call_parts import Journal, ScriptedMedia
+from tieline.testing.call_parts import ScriptedMedia
 from tieline.testing.calls import Switchboard, play_calls
+from tieline.testing.journal import Journal
 from tieline.testing.memory_server import FolderAgent
 from tieline.testing.virtual_time import run_virtual, settle
 

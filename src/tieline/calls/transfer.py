@@ -1,0 +1,173 @@
+"""Handoff by REFER: the peer is asked to call somebody else for the caller, and tells how that went, or does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tieline.calls.call import Call
+from tieline.calls.endings import NORMAL_CLEARING
+from tieline.errors import InvalidInput
+from tieline.handoff.errors import UnplannableHandoff
+from tieline.handoff.ladder import Attempt
+from tieline.handoff.policy import ByeTurn, HandoffFailed, HandoffPolicy, Referred
+from tieline.handoff.refer import ReferHandoff
+from tieline.handoff.target import ReferTarget, refer_target
+from tieline.model.profile import Dialect
+from tieline.model.receipt import HandoffFailure, Step
+from tieline.sip.events import NotifyReceived, ReferCompleted
+
+LATE_NOTIFY_S = 5.0
+"""How long the result of a REFER is still waited for after our leg has ended without one."""
+
+
+class Transfer:
+    """One REFER on the caller's leg. `on_change` is told after everything that may have added to the receipt.
+
+    It goes on taking events after `run` has returned: NOTIFYs come late.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        attempt: Attempt,
+        dialect: Dialect,
+        policy: HandoffPolicy,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._call = call
+        self._attempt = attempt
+        self._dialect = dialect
+        self._policy = policy
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._machine: ReferHandoff | None = None
+        self._changed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> Referred | HandoffFailed:
+        """Send, and wait until it is known what came of it; after a success our leg is over, or our BYE sent."""
+        failed = self._send()
+        if failed is not None:
+            return failed
+        machine = self._machine
+        assert machine is not None
+        if self._call.services.comfort:
+            self._call.media.loop(list(self._call.services.comfort))
+        try:
+            while True:
+                outcome = machine.outcome
+                if isinstance(outcome, HandoffFailed):
+                    return outcome
+                if outcome is not None and outcome.bye is not ByeTurn.WAIT:
+                    break
+                await self._changed.wait()
+                self._changed.clear()
+        finally:
+            if self._call.services.comfort:
+                self._call.media.stop()
+        self._call.leg.bye(reason=NORMAL_CLEARING)
+        return outcome
+
+    def _send(self) -> HandoffFailed | None:
+        """Send the REFER; what is wrong with it when it cannot be sent."""
+        call, receipt = self._call, self._attempt.receipt
+        try:
+            target = self._target()
+            sent = call.services.sip.refer(call.leg.id, target.refer_to, target.headers, self._referred_by())
+        except (UnplannableHandoff, InvalidInput) as error:
+            failure = HandoffFailure.MISCONFIGURED
+            receipt.add(Step.FAILED, call.services.clock.utc(), failure=failure, detail=str(error))
+            return HandoffFailed(failure=failure)
+        if not sent:
+            failure = HandoffFailure.TRANSPORT_FAILED
+            receipt.add(
+                Step.FAILED, call.services.clock.utc(), failure=failure, detail="the leg takes no REFER"
+            )
+            return HandoffFailed(failure=failure)
+        self._machine = ReferHandoff(receipt, self._policy, call.services.clock.utc(), self._loop.time())
+        self._settle()
+        return None
+
+    def _target(self) -> ReferTarget:
+        """The Refer-To; a bare number goes to the host of the dialog's remote target."""
+        return refer_target(self._attempt.plan, self._dialect, self._call.record.peer_host)
+
+    def _referred_by(self) -> str | None:
+        """Who asks for it (RFC 3892): the number that was called, where the profile lets it through."""
+        if not self._dialect.profile.refer.referred_by:
+            return None
+        return f"<{self._call.record.called_uri}>"
+
+    # -- what happens -----------------------------------------------------------------------------------------
+
+    def on_event(self, event: ReferCompleted | NotifyReceived) -> None:
+        """The REFER's response or a NOTIFY."""
+        machine = self._machine
+        if machine is None:
+            return
+        at, now = self._call.services.clock.utc(), self._loop.time()
+        if isinstance(event, ReferCompleted):
+            machine.on_response(
+                event.status,
+                event.phrase,
+                at,
+                now,
+                no_subscription=event.no_subscription,
+                made_here=not event.phrase,
+            )
+        else:
+            machine.on_notify(event.status, event.phrase, event.subscription, event.body, at, now)
+        self._settle()
+
+    def on_caller_gone(self, *, broken: bool) -> bool:
+        """The caller's leg was ended by the peer, or broke; whether that is the end of a REFER that worked."""
+        machine = self._machine
+        if machine is None:
+            return False
+        at, now = self._call.services.clock.utc(), self._loop.time()
+        (machine.on_leg_failed if broken else machine.on_peer_bye)(at, now)
+        self._settle()
+        return isinstance(machine.outcome, Referred)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the result is still open."""
+        return self._machine is not None and not isinstance(self._machine.outcome, HandoffFailed)
+
+    async def wait_for_result(self) -> None:
+        """Wait until the peer has told how it went, or a while has passed."""
+        if not self._policy.sends_notify:
+            return
+        until = self._loop.time() + LATE_NOTIFY_S
+        receipt = self._attempt.receipt
+        while not (receipt.has(Step.ANSWERED) or receipt.has(Step.FAILED)):
+            self._changed.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._changed.wait()
+            except TimeoutError:
+                return
+
+    def _settle(self) -> None:
+        """Arm the timer for what the machine waits for next, and wake those who wait for it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._machine.next_deadline() if self._machine is not None else None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._on_deadline)
+        self._changed.set()
+        self._on_change()
+
+    def _on_deadline(self) -> None:
+        self._timer = None
+        if self._machine is not None:
+            self._machine.on_deadline(self._call.services.clock.utc(), self._loop.time())
+            self._settle()
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
