@@ -40,6 +40,8 @@ class ReceiptKeeper:
         steps = self._builder.new_steps()
         for step in steps:
             self._call.services.observer.handoff_step(self._call.id, step)
+            if step.step is Step.FAILED and self._had_worked(step.rung):
+                self.die_young(step.method)
             self._call.log.info(
                 "= handoff",
                 step=step.step.value,
@@ -78,6 +80,9 @@ class ReceiptKeeper:
             self.tell()
             self._call.writes.save_receipt(self._index, self.receipt)
         return self.receipt.state is ReceiptState.FAILED
+
+    def _had_worked(self, rung: int) -> bool:
+        return any(step.step is Step.DONE and step.rung == rung for step in self.receipt.steps)
 
     def store(self) -> None:
         """Store the receipt though no step was added: its state has changed."""

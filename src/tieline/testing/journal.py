@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Journal(list[str]):
@@ -21,7 +22,14 @@ class Journal(list[str]):
 
     async def until(self, entry: str, times: int = 1) -> None:
         """Wait until `entry` has been noted so often."""
-        while self.count(entry) < times:
+        await self._wait(lambda: self.count(entry) >= times)
+
+    async def until_like(self, beginning: str) -> None:
+        """Wait until something that begins so has been noted."""
+        await self._wait(lambda: any(entry.startswith(beginning) for entry in self))
+
+    async def _wait(self, is_so: Callable[[], bool]) -> None:
+        while not is_so():
             changed = asyncio.get_running_loop().create_future()
             self._waiting.add(changed)
             try:
