@@ -17,9 +17,10 @@ from tieline.handoff.policy import Connected, Ended, HandoffFailed, HandoffPolic
 from tieline.handoff.target import InviteTarget, invite_target
 from tieline.media.dtmf import digits_of_info
 from tieline.media.messages import SendDigits
+from tieline.media.tones import ringback_of
 from tieline.model.call import TerminationReason
 from tieline.model.receipt import HandoffFailure, Step
-from tieline.model.trunk import Trunk
+from tieline.model.trunk import Encryption, Trunk
 from tieline.sdp.description import SdpError
 from tieline.sip.events import (
     AckReceived,
@@ -35,6 +36,9 @@ from tieline.sip.events import (
     SipEvent,
     UpdateReceived,
 )
+
+PLAIN = "UDP/RTP"
+"""The `outbound_encryption` of a leg without SRTP; anything else wants it."""
 
 UNAVAILABLE = 503
 
@@ -55,7 +59,9 @@ class Bridge:
         name: str,
         on_change: Callable[[], None],
     ) -> None:
-        self.leg = SecondLeg(call, trunk, name, self._on_media_fault)
+        plain = attempt.plan.config.outbound_encryption == PLAIN
+        encryption = Encryption.REFUSED if plain else Encryption.REQUIRED
+        self.leg = SecondLeg(call, trunk, name, encryption, self._on_media_fault)
         self._call = call
         self._attempt = attempt
         self._policy = policy
@@ -97,11 +103,9 @@ class Bridge:
         """Find the way, open the port and send the first INVITE; what is wrong when that cannot be done."""
         call, location = self._call, self._call.services.location
         try:
-            if location is None or self._trunk.target is None:
-                raise UnplannableHandoff(
-                    "no_route", f"trunk {self._trunk.name} has no target to be called at"
-                )
-            self._target = invite_target(self._attempt.plan, self._trunk.target)
+            if location is None:
+                raise UnplannableHandoff("no_route", "this server places no calls")
+            self._target = invite_target(self._attempt.plan, self._domain())
             flows = await location.targets(self._trunk, self._target.uri)
         except UnplannableHandoff as error:
             return self._fail(HandoffFailure.MISCONFIGURED, str(error))
@@ -127,6 +131,14 @@ class Bridge:
         )
         self._obey(self._machine.start())
         return None
+
+    def _domain(self) -> str:
+        """Where numbers are at home: the trunk's target, or for the caller's own trunk, whoever brought the call."""
+        if self._trunk.target is not None:
+            return self._trunk.target
+        if self._trunk.name == self._call.route.trunk.name:
+            return self._call.record.peer_host
+        raise UnplannableHandoff("no_route", f"trunk {self._trunk.name} has no target to be called at")
 
     def _invite(self) -> bool:
         """Send the INVITE to the next target. Raises `InvalidInput`."""
@@ -161,13 +173,10 @@ class Bridge:
     def _do(self, command: BridgeCommand) -> None:
         ours, theirs = self._call.media, self.leg.media
         assert theirs is not None
-        comfort = list(self._call.services.comfort)
         if command is BridgeCommand.PLAY_RINGBACK:
-            if comfort:
-                ours.loop(comfort)
+            ours.loop([ringback_of(self._call.route.caller).clip_id])
         elif command is BridgeCommand.STOP_RINGBACK:
-            if comfort:
-                ours.stop()
+            ours.stop()
         elif command is BridgeCommand.JOIN_EARLY:
             ours.join(theirs, early=True)
         elif command is BridgeCommand.PART_EARLY:

@@ -20,6 +20,7 @@ from tieline.calls.transfer import Transfer
 from tieline.handoff.ladder import Attempt, Ladder
 from tieline.handoff.policy import Ended, HandoffFailed, Side, policy_of
 from tieline.handoff.receipt import as_result
+from tieline.integrations.profiles import dialect_of
 from tieline.model.handoff import HandoffMethod, HandoffRequest
 from tieline.model.receipt import HandoffFailure, Step
 from tieline.model.trunk import Trunk
@@ -45,7 +46,7 @@ class Handing:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._dialect = call.services.dialect_of(call.route.trunk)
+        self._dialect = dialect_of(call.route.trunk)
         self._policy = policy_of(self._dialect)
         self._count = 0
         self._committed = False
@@ -66,7 +67,7 @@ class Handing:
         call = self._call
         destinations = call.runs.agent.destinations if call.runs.agent is not None else ()
         outbound = {
-            name: call.services.dialect_of(trunk)
+            name: dialect_of(trunk)
             for name in {each.sip_config.outbound_endpoint for each in destinations}
             | {request.outbound_endpoint}
             if name is not None and (trunk := call.services.trunk(name)) is not None
@@ -146,7 +147,7 @@ class Handing:
             attempt.receipt.add(Step.FAILED, self._call.services.clock.utc(), failure=failure, detail=detail)
             return HandoffFailed(failure=failure)
         name = f"callee {len(self._bridges) + 1}" if self._bridges else "callee"
-        policy = policy_of(self._call.services.dialect_of(trunk))
+        policy = policy_of(dialect_of(trunk))
         bridge = Bridge(self._call, attempt, policy, trunk, name, keeper.tell)
         self._bridges.append(bridge)
         result = await bridge.connect()

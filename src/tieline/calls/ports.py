@@ -9,11 +9,9 @@ from typing import Protocol
 from tieline.agent.messages import Run, RunKind, TurnResult
 from tieline.calls.outcomes import Outcomes
 from tieline.clock import Clock
-from tieline.handoff.plan import PLAIN_DIALECT
 from tieline.media.messages import Command, LegClosed, Report
 from tieline.model.call import Termination
 from tieline.model.handoff import Destination, HandoffMethod
-from tieline.model.profile import Dialect
 from tieline.model.receipt import HandoffFailure, ReceiptStep
 from tieline.model.reservation import BindResult, BindVerdict
 from tieline.model.trunk import Trunk
@@ -247,9 +245,5 @@ class CallServices:
     observer: CallObserver
     trunk: Callable[[str], Trunk | None] = lambda name: None
     """The trunk of a name, as configured now."""
-    dialect_of: Callable[[Trunk], Dialect] = lambda trunk: PLAIN_DIALECT
-    """What holds on a trunk: its profile with its own settings."""
     location: LocationPort | None = None
     """Where second legs are sent to; without one no handoff by INVITE is possible."""
-    comfort: tuple[str, ...] = ()
-    """Clips that are played over and over to a caller who waits; none is silence."""

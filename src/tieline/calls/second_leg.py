@@ -13,7 +13,7 @@ from tieline.calls.records import LegRecord
 from tieline.handoff.target import InviteTarget
 from tieline.media.messages import LegClosed
 from tieline.model.call import TerminationReason
-from tieline.model.trunk import Trunk
+from tieline.model.trunk import Encryption, Trunk
 from tieline.sip.events import Flow
 from tieline.sip.leg import TraceEntry
 
@@ -32,6 +32,7 @@ class SecondLeg:
         call: Call,
         trunk: Trunk,
         name: str,
+        encryption: Encryption,
         on_fault: Callable[[TerminationReason], None],
     ) -> None:
         self.name = name
@@ -41,6 +42,7 @@ class SecondLeg:
         self.media: LegMedia | None = None
         self._call = call
         self._trunk = trunk
+        self._encryption = encryption
         self._on_fault = on_fault
         self._ids: list[int] = []
         self._flow: Flow | None = None
@@ -62,7 +64,7 @@ class SecondLeg:
             call.services.media_address(self._trunk, flows[0].remote[0]),
             call.services.settings.silence_timeout_s,
             self._on_fault,
-            MediaOptions(beside=call.media.leg_id, codecs=codecs),
+            MediaOptions(beside=call.media.leg_id, codecs=codecs, encryption=self._encryption),
         )
         await self.media.open()
         return self.media

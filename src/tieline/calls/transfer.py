@@ -13,6 +13,7 @@ from tieline.handoff.ladder import Attempt
 from tieline.handoff.policy import ByeTurn, HandoffFailed, HandoffPolicy, Referred
 from tieline.handoff.refer import ReferHandoff
 from tieline.handoff.target import ReferTarget, refer_target
+from tieline.media.tones import Tone
 from tieline.model.profile import Dialect
 from tieline.model.receipt import HandoffFailure, Step
 from tieline.sip.events import NotifyReceived, ReferCompleted
@@ -52,8 +53,7 @@ class Transfer:
             return failed
         machine = self._machine
         assert machine is not None
-        if self._call.services.comfort:
-            self._call.media.loop(list(self._call.services.comfort))
+        self._call.media.loop([Tone.COMFORT.clip_id])
         try:
             while True:
                 outcome = machine.outcome
@@ -64,8 +64,7 @@ class Transfer:
                 await self._changed.wait()
                 self._changed.clear()
         finally:
-            if self._call.services.comfort:
-                self._call.media.stop()
+            self._call.media.stop()
         self._call.leg.bye(reason=NORMAL_CLEARING)
         return outcome
 

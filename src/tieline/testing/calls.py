@@ -66,8 +66,6 @@ RESOURCES = Resources(
     pools=(Pool(name="main", project="PROJECT-1", numbers=(DNI, "+15550100002"), trunks=("carrier",)),),
     trunks=(Trunk(name="carrier", networks=("192.0.2.0/24",), account="ws-1"),),
 )
-COMFORT = "ringing"
-"""The clip that a waiting caller hears over and over."""
 OFFER = (
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
     b"m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -136,7 +134,6 @@ class Switchboard:
                 observer=self.observer,
                 trunk=self._trunk,
                 location=self.location,
-                comfort=(COMFORT,),
             ),
             self.admission,
             self.refusals,

@@ -42,7 +42,11 @@ from tieline.testing.virtual_time import elapse, run_virtual, settle
 OUT = Trunk(name="out", networks=("192.0.2.128/25",), account="ws-1", target="pbx.example")
 WITH_TRUNK = replace(RESOURCES, trunks=(*RESOURCES.trunks, OUT))
 CONFIG = SipConfig(
-    method=HandoffMethod.INVITE, phone_number="+15550002222", outbound_endpoint="out", ring_timeout_s=20.0
+    method=HandoffMethod.INVITE,
+    phone_number="+15550002222",
+    outbound_endpoint="out",
+    ring_timeout_s=20.0,
+    outbound_encryption="UDP/RTP",
 )
 HUMAN = Destination(
     name="human",
@@ -129,7 +133,8 @@ def test_caller_and_human_are_joined_and_the_human_leaves_first() -> None:
     assert sent.headers == {"X-Why": "asked"}
     call_id = only(board).opened.id
     order = [
-        "save_outcome", "invite", "loop ringing", "cut ringing", f"join {call_id} {call_id} callee", "bye",
+        "save_outcome", "invite", "loop tone:ringback-us", "cut tone:ringback-us",
+        f"join {call_id} {call_id} callee", "bye",
         "run bridge_ended", "run end", "close_conversation",
     ]  # fmt: skip
     assert [entry for entry in board.journal if entry in order] == order
@@ -216,7 +221,7 @@ def test_nobody_takes_the_call_and_the_agent_goes_on(story: Story, failure: Hand
     assert ending(board)[0] is TerminationReason.AGENT_HUNG_UP
     assert last_failure(board) is failure
     assert result_of(board)["reason"] == failure
-    assert board.journal.count("cut ringing") == 1
+    assert board.journal.count("cut tone:ringback-us") == 1
     assert board.media.legs == {}
 
 
@@ -242,7 +247,6 @@ def test_the_next_target_is_tried_where_the_first_is_out_of_reach() -> None:
     [
         (human(outbound_endpoint="gone"), (OUT,), HandoffFailure.MISCONFIGURED),
         (human(), (replace(OUT, target=None),), HandoffFailure.MISCONFIGURED),
-        (human(outbound_endpoint=None), (OUT,), HandoffFailure.MISCONFIGURED),
     ],
 )
 def test_a_leg_that_cannot_be_placed_is_a_failed_rung(
@@ -298,7 +302,7 @@ def test_early_media_takes_the_place_of_the_tone() -> None:
     board = play_calls(whole, **board_parts(human(ring_sound=RingSound.EARLY_MEDIA)))
     call_id = only(board).opened.id
     joins = [entry for entry in board.journal if entry.startswith(("join", "part", "cut", "loop"))]
-    assert joins[:2] == ["loop ringing", "cut ringing"]
+    assert joins[:2] == ["loop tone:ringback-us", "cut tone:ringback-us"]
     assert joins[2:5] == [
         f"join {call_id} {call_id} callee early", f"part {call_id}", f"join {call_id} {call_id} callee",
     ]  # fmt: skip
@@ -524,7 +528,7 @@ def test_a_drain_while_the_way_is_looked_for_leaves_nothing() -> None:
             await elapse(1000.0)
             return []
 
-        board.location.targets = never  # type: ignore[method-assign]
+        board.location.targets = never  # type: ignore[method-assign, assignment]
         board.invite()
         await board.hear("Welcome.")
         board.press("1#")
@@ -544,6 +548,26 @@ def test_the_callers_number_is_kept_or_replaced(given: str | None, shown: str) -
 
     board = play_calls(whole, **board_parts(human(outbound_caller_id=given)))
     assert board.sip.invites[0].from_ == f"<sip:{shown}@198.51.100.1>"
+
+
+def test_without_an_endpoint_the_callers_own_trunk_is_called() -> None:
+    async def whole(board: Switchboard) -> None:
+        await ask_for_a_human(board)
+        await joined(board)
+        leave(board)
+
+    board = play_calls(whole, **board_parts(human(outbound_endpoint=None)))
+    assert board.sip.invites[0].uri == "sip:+15550002222@192.0.2.10:5060"
+
+
+def test_a_leg_is_encrypted_unless_it_is_said_otherwise() -> None:
+    async def whole(board: Switchboard) -> None:
+        await ask_for_a_human(board)
+        await board.until("ran handoff_failed")
+
+    board = play_calls(whole, **board_parts(human(outbound_encryption=None)))
+    assert b"RTP/SAVP" in board.sip.invites[0].sdp
+    assert last_failure(board) is HandoffFailure.MEDIA_REFUSED  # the answer has no keys
 
 
 def test_a_caller_without_a_number_stays_anonymous() -> None:
@@ -621,7 +645,7 @@ def test_a_refusal_that_comes_at_once_finds_its_call() -> None:
             board.registry.on_event(LegRefused(leg_id, 503, None))
             return leg_id
 
-        board.sip.invite = invite  # type: ignore[method-assign]
+        board.sip.invite = invite  # type: ignore[method-assign, assignment]
         board.sip.on_invite = lambda leg_id: ()
         board.invite()
         await board.hear("Welcome.")

@@ -79,7 +79,14 @@ def test_a_transfer_that_works_ends_our_leg_and_has_a_receipt() -> None:
     assert sent.refer_to == "<sip:+15550001111@192.0.2.10:5060>"
     assert sent.headers == {"X-Why": "asked"}
     assert sent.referred_by == "<sip:100@198.51.100.1>"
-    order = ["played Passing you on.", "save_outcome", "refer", "loop ringing", "cut ringing", "bye"]
+    order = [
+        "played Passing you on.",
+        "save_outcome",
+        "refer",
+        "loop tone:comfort",
+        "cut tone:comfort",
+        "bye",
+    ]
     assert [entry for entry in board.journal if entry in order] == order
     assert board.sip.byes[0] == ({}, 'Q.850;cause=16;text="Normal call clearing"')
     stored = only(board)
