@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Programs that are not ours and that some tests play against: SIPp and baresip.
+# Programs that are not ours and that some tests play against: SIPp, baresip and Kamailio.
 # Installed when this is Debian (or a child of it) and we are root; otherwise says what will be skipped.
 # In CI (CI=true) a missing program is a failure.
 set -euo pipefail
 
-declare -A package_of=([sipp]=sip-tester [baresip]=baresip)
+declare -A package_of=([sipp]=sip-tester [baresip]=baresip [kamailio]=kamailio)
 
 list_missing() {
     local program

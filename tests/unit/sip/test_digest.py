@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tieline.sip.digest import Challenge, Sum, compute, is_known, is_session, read_challenges, read_schemes
 from tieline.sip.errors import MessageMalformed
@@ -77,6 +79,16 @@ class TestGrammar:
         for text in ("a" * 8000, "Digest " + "a " * 4000, 'Digest a="' + "\\" * 8000, "," * 8000 + "="):
             with pytest.raises(MessageMalformed):
                 list(read_schemes(text))
+
+    @given(st.text(alphabet='Digest realm="\\,=a\t \udcff', max_size=60))
+    def test_any_text(self, text: str) -> None:
+        read_challenges([text, f"Digest {text}"])
+        try:
+            for scheme, params in read_schemes(text):
+                assert scheme
+                assert params
+        except MessageMalformed:
+            return
 
     def test_challenges(self) -> None:
         assert read_challenges(
