@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
@@ -13,6 +14,7 @@ import msgspec
 from tieline.agent.messages import ConversationSnapshot, Listen, LogEntry, Run, RunKind, TurnResult
 from tieline.agent.pool import AgentPool
 from tieline.agent.settings import AgentSettings
+from tieline.model.context import ContextValue
 from tieline.model.handoff import Destination
 
 HANG_UP = "/hangup"
@@ -31,6 +33,7 @@ def run_chat(
     callee_number: str | None = None,
     destinations: tuple[Destination, ...] = (),
     secrets: dict[str, str] | None = None,
+    context: Sequence[ContextValue] = (),
 ) -> int:
     """Talk to the agent in the project folder `path` until it or the person ends the conversation.
 
@@ -47,6 +50,7 @@ def run_chat(
         integration_attributes=attributes or {},
         caller_number=caller_number,
         callee_number=callee_number,
+        context=[msgspec.to_builtins(value) for value in context],
     )
     return asyncio.run(Chat(path, snapshot, input, output, destinations=destinations, secrets=secrets).talk())
 

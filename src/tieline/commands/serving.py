@@ -22,6 +22,7 @@ from tieline.commands.context import (
 from tieline.commands.credentials import find_project
 
 if TYPE_CHECKING:
+    from tieline.model.context import ContextValue
     from tieline.model.project import Project
 
 
@@ -109,6 +110,9 @@ def chat(
     ] = None,
     caller: Annotated[str | None, typer.Option(help="The caller's number.")] = None,
     callee: Annotated[str | None, typer.Option(help="The number that was called.")] = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="Read the headers as a trunk with this profile does.")
+    ] = "generic",
 ) -> None:
     """Talk to an agent in the terminal, with the same code that runs on calls.
 
@@ -137,9 +141,23 @@ def chat(
         callee_number=callee,
         destinations=configured.handoffs if configured is not None else (),
         secrets=configured.secrets if configured is not None else {},
+        context=_read_context(headers, profile),
     )
     if status:
         raise typer.Exit(status)
+
+
+def _read_context(headers: dict[str, str], profile: str) -> tuple[ContextValue, ...]:
+    """The context that a call with these headers would bring, over a trunk with this profile."""
+    from tieline.calls.call_context import read_context
+    from tieline.integrations.profiles import profile as find
+    from tieline.model.trunk import Trunk
+    from tieline.sip.message import Headers, Request
+
+    trunk = Trunk(name="chat", networks=(), profile=find(profile).name)
+    return read_context(
+        Request("INVITE", "sip:chat", Headers(headers.items())), trunk, None, frozenset()
+    ).values
 
 
 def _read_headers(written: list[str]) -> dict[str, str]:

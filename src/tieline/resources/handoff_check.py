@@ -112,12 +112,11 @@ def refuse_hopeless(
     for remark in remarks:
         project = drafts["projects"].get(remark.project)
         trunk = next((drafts["trunks"][name] for name in remark.trunks if name in drafts["trunks"]), None)
-        if not remark.hopeless or (project is None and trunk is None):
-            left.append(remark)
-        elif project is not None:
+        if remark.hopeless and project is not None:
             reader.fault(project.line_of("handoffs"), f"projects.{remark.project}.handoffs", str(remark))
-        elif trunk is not None:
-            name = trunk.values["name"]
-            message = f"project {remark.project}: {remark}"
-            reader.fault(trunk.line_of("profile"), f"trunks.{name}.profile", message)
+        elif remark.hopeless and trunk is not None:
+            key, message = f"trunks.{trunk.values['name']}.profile", f"project {remark.project}: {remark}"
+            reader.fault(trunk.line_of("profile"), key, message)
+        else:
+            left.append(remark)
     return tuple(left)

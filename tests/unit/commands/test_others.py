@@ -170,6 +170,7 @@ def test_chat_by_slug(applied: Tieline) -> None:
 AGENT = """\
 def start_function(conv):
     said = [conv.utils.get_secret("crm"), conv.sip_headers["X-Tier"], conv.caller_number, conv.callee_number]
+    said.append(conv.context.get("contact_id", ""))
     conv.call_handoff(destination="desk")
     return {"utterance": " ".join(said)}
 """
@@ -204,6 +205,10 @@ def test_chat_with_what_is_configured(project: Tieline, monkeypatch: pytest.Monk
     assert ran.status == 0, ran.out
     assert "< swordfish gold +15550100001 +15550100002" in ran.out
     assert '"X-Reason"' in ran.out
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    of_genesys = project("chat", "one", *given, "-H", "x-inin-cnv: 7f3c", "--profile", "genesys")
+    assert "+15550100002 7f3c" in of_genesys.out
+    assert "there is no profile none" in project("chat", "one", *given, "--profile", "none").err
     for bad in ("X-Tier", ": gold", "X Tier: gold", "X-Tier: a\nb"):
         assert project("chat", "one", "--header", bad).status == 2
 
