@@ -43,6 +43,7 @@ from tieline.sip.events import (
     InviteReceived,
     ReinviteReceived,
     Transport,
+    UpdateReceived,
 )
 from tieline.sip.message import Headers, Request
 from tieline.store.base import ConversationFilter
@@ -194,6 +195,10 @@ class Switchboard:
     def reinvite(self, leg: int, offer: bytes) -> None:
         """The peer renews the session."""
         self.registry.on_event(ReinviteReceived(leg, offer))
+
+    def update(self, leg: int, offer: bytes) -> None:
+        """The peer renews the session by UPDATE."""
+        self.registry.on_event(UpdateReceived(leg, offer))
 
     def info(self, leg: int, digit: str) -> None:
         """A key by SIP INFO."""

@@ -298,6 +298,8 @@ def test_an_answer_only_project_is_answered_and_held() -> None:
         board.info(offered, "1")
         board.reinvite(offered, OFFER)
         board.reinvite(offered, b"v=0\r\n")
+        board.update(offered, OFFER)
+        board.update(offered, b"v=0\r\n")
         board.hang_up(offered)
         board.hang_up(late)
 
@@ -306,6 +308,8 @@ def test_an_answer_only_project_is_answered_and_held() -> None:
     assert "run start" not in board.journal
     assert board.journal.count("accept_reinvite") == 1
     assert board.journal.count("reject_reinvite 488") == 1
+    assert board.journal.count("accept_update") == 1
+    assert board.journal.count("reject_update 488") == 1
     assert all(b"a=inactive" in sdp for sdp in board.sip.answers)
     assert [each.reason for each in board.observer.terminations] == [TerminationReason.CALLER_HUNG_UP] * 2
 
