@@ -358,7 +358,7 @@ def test_things_to_know_about_handoffs(tmp_path: Path) -> None:
     - name: a
       colour: red
       sip_config: {method: bye, phone_number: "+15550100", codec: x}
-      sip_headers: {User-to-User: $uui, X-n: 5, X-b: true}
+      sip_headers: {User-to-User: $uui, Odd: x, X-n: 5, X-b: true}
     """
     folder = load_folder(write_project(tmp_path, {**TURN, "config/handoffs.yaml": text}))
     assert folder.report.ok
@@ -367,13 +367,14 @@ def test_things_to_know_about_handoffs(tmp_path: Path) -> None:
         "colour is not known",
         "sip_config.codec is not known",
         "phone_number has no effect with bye",
-        "User-to-User does not start with X-",
+        "Odd does not start with X-",
     ):
         assert message in say(folder.report)
     [destination] = folder.spec.destinations
     assert destination.is_default
     assert destination.sip_headers == (
         SipHeader(key="User-to-User", value="$uui"),
+        SipHeader(key="Odd", value="x"),
         SipHeader(key="X-n", value="5"),
         SipHeader(key="X-b", value="true"),
     )
