@@ -210,7 +210,9 @@ def media_address(settings: Settings) -> Callable[[Trunk, str], str]:
     def choose(trunk: Trunk, peer: str) -> str:
         if trunk.advertised_host is not None:
             return resolve_literal(trunk.advertised_host, f"trunk {trunk.name}")
-        return fixed or local_address_towards(peer)
+        if fixed is not None and not _is_other_family(fixed, peer):
+            return fixed
+        return local_address_towards(peer)
 
     return choose
 

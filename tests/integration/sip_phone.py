@@ -64,6 +64,7 @@ class Phone:
 async def phone(
     *,
     host: str = HOST,
+    shown: str | None = None,
     admit: Admit | None = None,
     timers: Timers | None = None,
     limits: StreamLimits | None = None,
@@ -71,11 +72,12 @@ async def phone(
     tls: TlsFiles | None = None,
     tls_name: Callable[[Flow], str | None] | None = None,
 ) -> AsyncIterator[Phone]:
-    """A running endpoint on UDP and TCP, and on TLS where files are given."""
+    """A running endpoint on UDP and TCP, and on TLS where files are given; peers are told the host `shown`."""
     made = Phone(host)
+    told = (shown or host, made.address[1])
     config = SipConfig(
         advertised={
-            Transport.UDP: made.address, Transport.TCP: made.address, Transport.TLS: made.secure,
+            Transport.UDP: told, Transport.TCP: told, Transport.TLS: (told[0], made.secure[1]),
         },
         timers=timers or Timers(),
         limits=Limits(message_bytes=message_bytes),

@@ -178,6 +178,7 @@ def test_the_address_for_sdp_is_the_trunks_the_configured_the_bound_or_the_route
     assert bound(trunk, "127.0.0.1") == "127.0.0.2"
     configured = media_address(load_settings(environ={}, overrides={"sip.advertised_host": "203.0.113.4"}))
     assert configured(trunk, "127.0.0.1") == "203.0.113.4"
+    assert configured(trunk, "::1") == "::1"
     assert configured(own, "127.0.0.1") == "192.0.2.9"
 
 
