@@ -90,6 +90,7 @@ def peer_options(
         advertised = told_to(flow, trunk)
         if trunk is None:
             return PeerOptions(advertised=advertised)
+        undecided = trunk.transport is None  # who says UDP means UDP
         dialect = dialect_of(trunk)
         timer, reliable = dialect.session_timer, dialect.reliable_provisional
         return PeerOptions(
@@ -100,6 +101,7 @@ def peer_options(
             timer_required=timer is Support.REQUIRED,
             reliable=reliable is not Support.OFF,
             reliable_required=reliable is Support.REQUIRED,
+            large_over_tcp=undecided and Transport.TCP in config.advertised,
         )
 
     return options_of

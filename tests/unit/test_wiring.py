@@ -136,17 +136,18 @@ def test_how_a_peer_is_spoken_to() -> None:
         trunk = Trunk(name="t", networks=(), **fields)  # type: ignore[arg-type]
         return peer_options(settings, config, lambda host: trunk if host == "127.0.0.1" else None)(flow)
 
-    assert options() == PeerOptions()
+    assert options() == PeerOptions(large_over_tcp=True)
+    assert options(transport=TrunkTransport.UDP) == PeerOptions()
     assert peer_options(settings, config, lambda _host: None)(flow) == PeerOptions()
     assert options(
         username="us", password="secret", auth_username="them", auth_password="other",
         session_timer=Support.REQUIRED, session_expires_s=600, reliable_provisional=Support.REQUIRED,
     ) == PeerOptions(
         credentials=Credentials("us", "secret"), required=Credentials("them", "other"), session_expires_s=600,
-        timer_required=True, reliable_required=True,
+        timer_required=True, reliable_required=True, large_over_tcp=True,
     )  # fmt: skip
     off = options(username="us", session_timer=Support.OFF, reliable_provisional=Support.OFF)
-    assert off == PeerOptions(session_expires_s=None, reliable=False)
+    assert off == PeerOptions(session_expires_s=None, reliable=False, large_over_tcp=True)
 
 
 async def test_where_trunks_are_looked_for() -> None:

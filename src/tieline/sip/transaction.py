@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tieline.sip.events import Flow, Transport
+from tieline.sip.large import LargeRequests
 from tieline.sip.tables import Do, Input, State, Table
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class Transaction:
     """`key` names it in `home`; `last` is the message to repeat; `purpose`, `leg` and `terms` are its owner's.
 
     `session` is the digest session of a request outside dialogs, `answered` counts the challenges that earlier
-    attempts at the same request have answered, by header and realm.
+    attempts at the same request have answered, by header and realm. `datagram` is a request that went over TCP for its
+    length, as it would be over UDP.
     """
 
     __slots__ = (
-        "answered", "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts", "purpose",
-        "record_routes", "reliable", "reply_port", "session", "state", "table", "tag", "terms", "to", "token",
+        "answered", "datagram", "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts",
+        "purpose", "record_routes", "reliable", "reply_port", "session", "state", "table", "tag", "terms", "to",
+        "token",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +62,7 @@ class Transaction:
         self.reliable = flow.transport is not Transport.UDP
         self.interval = 0.0
         self.last = b""
+        self.datagram = b""
         self.leg: Leg | None = None
         self.purpose = ""
         self.parts: InviteParts | None = None
@@ -96,6 +100,7 @@ class Transactions:
 
     def __init__(self, core: Core, tell: Callable[[Transaction, int, Response | None, float], None]) -> None:
         self._core = core
+        self._large = LargeRequests(core)
         self._tell = tell
         self.servers: dict[Key, Transaction] = {}
         self.clients: dict[Key, Transaction] = {}
@@ -115,6 +120,7 @@ class Transactions:
 
     def start_client(self, transaction: Transaction, first: tuple[Do, ...], data: bytes, now: float) -> None:
         """Send the request of a new client transaction and set its first timers."""
+        data = self._large.move(transaction, data, now)
         transaction.last = data
         self._core.pin(transaction.flow, transaction)
         self._core.send(data, transaction.flow, transaction.leg, now)
@@ -221,4 +227,8 @@ class Transactions:
                 else:
                     user.flow = Flow(flow.transport, flow.remote, host=flow.host)
         for transaction in users:
-            self.run(transaction, Input.TRANSPORT_FAILED, now)
+            if self._large.retreat(transaction, now):
+                self._core.send(transaction.last, transaction.flow, transaction.leg, now)
+                self._set(transaction, Do.SET_A if transaction.state is State.CALLING else Do.SET_E, now)
+            else:
+                self.run(transaction, Input.TRANSPORT_FAILED, now)
