@@ -90,13 +90,15 @@ def peer_options(
         advertised = told_to(flow, trunk)
         if trunk is None:
             return PeerOptions(advertised=advertised)
-        undecided = trunk.transport is None  # who says UDP means UDP
+        # Who says UDP means UDP.
+        undecided = trunk.transport is None and "transport=" not in (trunk.target or "").lower()
         dialect = dialect_of(trunk)
         timer, reliable = dialect.session_timer, dialect.reliable_provisional
         return PeerOptions(
             advertised=advertised,
             credentials=_credentials(trunk.username, trunk.password),
             required=_credentials(trunk.auth_username, trunk.auth_password),
+            algorithms=trunk.auth_algorithms,
             session_expires_s=None if timer is Support.OFF else dialect.session_expires_s,
             timer_required=timer is Support.REQUIRED,
             reliable=reliable is not Support.OFF,

@@ -14,7 +14,7 @@ from tieline.config import load_settings
 from tieline.errors import ConfigurationError
 from tieline.model.project import Project
 from tieline.model.resources import Resources
-from tieline.model.trunk import Support, Trunk
+from tieline.model.trunk import DigestAlgorithm, Support, Trunk
 from tieline.model.trunk import Transport as TrunkTransport
 from tieline.net.addresses import local_address_towards
 from tieline.sip.config import Credentials, PeerOptions
@@ -127,27 +127,45 @@ class TestWhatAPeerIsTold:
         assert self.told(flow, advertised_host="203.0.113.4") == ("203.0.113.4", 5061)
 
 
-def test_how_a_peer_is_spoken_to() -> None:
+BOTH_NAMES = {"username": "us", "password": "ours", "auth_username": "them", "auth_password": "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ({}, {}),
+        ({"username": "us", "password": "ours"}, {"credentials": Credentials("us", "ours")}),
+        ({"username": "us"}, {}),
+        ({"auth_username": "them", "auth_password": "theirs"}, {"required": Credentials("them", "theirs")}),
+        ({"auth_password": "theirs"}, {}),
+        (BOTH_NAMES, {"credentials": Credentials("us", "ours"), "required": Credentials("them", "theirs")}),
+        ({"auth_algorithms": (DigestAlgorithm.MD5,)}, {"algorithms": ("MD5",)}),
+        ({"auth_algorithms": tuple(DigestAlgorithm)[::-1]}, {"algorithms": ("MD5", "SHA-256")}),
+        ({"session_timer": Support.OFF, "session_expires_s": 600}, {"session_expires_s": None}),
+        ({"session_timer": Support.SUPPORTED, "session_expires_s": 600}, {"session_expires_s": 600}),
+        ({"session_timer": Support.REQUIRED}, {"timer_required": True}),
+        ({"reliable_provisional": Support.OFF}, {"reliable": False}),
+        ({"reliable_provisional": Support.SUPPORTED}, {}),
+        ({"reliable_provisional": Support.REQUIRED}, {"reliable_required": True}),
+        ({"advertised_host": "203.0.113.4", "advertised_port": 5070}, {"advertised": ("203.0.113.4", 5070)}),
+        ({"advertised_host": "203.0.113.4"}, {"advertised": ("203.0.113.4", 5060)}),
+        ({"advertised_port": 5070}, {"advertised": ("127.0.0.1", 5070)}),
+        ({"transport": TrunkTransport.UDP}, {"large_over_tcp": False}),
+        ({"target": "sip:sbc.example.com;transport=udp"}, {"large_over_tcp": False}),
+    ],
+)
+def test_how_a_trunks_peer_is_spoken_to(fields: dict[str, object], options: dict[str, object]) -> None:
     settings = load_settings(environ={}, overrides={"sip.udp_host": "127.0.0.1"})
-    config = sip_config(settings, sip_bindings(settings))
-    flow = Flow(Transport.UDP, ("127.0.0.1", 5060))
+    trunk = Trunk(name="t", networks=(), **fields)  # type: ignore[arg-type]
+    options_of = peer_options(settings, sip_config(settings, sip_bindings(settings)), lambda _host: trunk)
+    shown = options_of(Flow(Transport.UDP, ("127.0.0.1", 5060)))
+    assert shown == PeerOptions(**{"large_over_tcp": True, **options})  # type: ignore[arg-type]
 
-    def options(**fields: object) -> PeerOptions:
-        trunk = Trunk(name="t", networks=(), **fields)  # type: ignore[arg-type]
-        return peer_options(settings, config, lambda host: trunk if host == "127.0.0.1" else None)(flow)
 
-    assert options() == PeerOptions(large_over_tcp=True)
-    assert options(transport=TrunkTransport.UDP) == PeerOptions()
-    assert peer_options(settings, config, lambda _host: None)(flow) == PeerOptions()
-    assert options(
-        username="us", password="secret", auth_username="them", auth_password="other",
-        session_timer=Support.REQUIRED, session_expires_s=600, reliable_provisional=Support.REQUIRED,
-    ) == PeerOptions(
-        credentials=Credentials("us", "secret"), required=Credentials("them", "other"), session_expires_s=600,
-        timer_required=True, reliable_required=True, large_over_tcp=True,
-    )  # fmt: skip
-    off = options(username="us", session_timer=Support.OFF, reliable_provisional=Support.OFF)
-    assert off == PeerOptions(session_expires_s=None, reliable=False, large_over_tcp=True)
+def test_a_peer_of_no_trunk_is_spoken_to_as_any() -> None:
+    settings = load_settings(environ={}, overrides={"sip.udp_host": "127.0.0.1"})
+    options_of = peer_options(settings, sip_config(settings, sip_bindings(settings)), lambda _host: None)
+    assert options_of(Flow(Transport.UDP, ("127.0.0.1", 5060))) == PeerOptions()
 
 
 async def test_where_trunks_are_looked_for() -> None:

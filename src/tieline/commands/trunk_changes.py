@@ -53,6 +53,8 @@ OPTIONS = (
                 names=("--options-interval", "--options-interval-s")),
     FieldOption("auth_username", "Name that it has to authenticate its calls with."),
     FieldOption("auth_password", FROM_ENV.format("its password"), NAME, names=("--auth-password-env",), read=_secret),
+    FieldOption("auth_algorithms", "Challenge that it gets, SHA-256 or MD5; repeat for more.",
+                names=("--auth-algorithm", "--auth-algorithms"), many=True),
     FieldOption("encryption", "What we make of SRTP: refused, offered or required."),
     FieldOption("session_timer", "Session timers: off, supported or required."),
     FieldOption("session_expires_s", "Session interval that we ask for.", SECONDS,

@@ -39,6 +39,13 @@ class Support(StrEnum):
     REQUIRED = "required"
 
 
+class DigestAlgorithm(StrEnum):
+    """What passwords are hashed with in digest authentication (RFC 8760), as it is written in a challenge."""
+
+    SHA256 = "SHA-256"
+    MD5 = "MD5"
+
+
 class FirstBye(StrEnum):
     """Who ends our leg after a REFER has succeeded: we at once, or the peer, for whom we wait a while."""
 
@@ -81,6 +88,7 @@ class Trunk(Record):
     # What it has to prove to us: digest authentication of its INVITEs.
     auth_username: str | None = None
     auth_password: str | None = None
+    auth_algorithms: tuple[DigestAlgorithm, ...] = (DigestAlgorithm.SHA256, DigestAlgorithm.MD5)
     # Its dialect: None takes what the profile says.
     encryption: Encryption | None = None
     session_timer: Support | None = None

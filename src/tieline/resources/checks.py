@@ -162,6 +162,8 @@ def _check_reach(resources: Resources, fault: Fault) -> None:
             if len(given) == 1:
                 other = secret if given == [name] else name
                 fault("trunks", trunk.name, given[0], f"goes with `{other}`, and only with it")
+        if not trunk.auth_algorithms or len(set(trunk.auth_algorithms)) < len(trunk.auth_algorithms):
+            fault("trunks", trunk.name, "auth_algorithms", "must name SHA-256, MD5 or both, each once")
 
 
 def _check_handoffs(resources: Resources, fault: Fault) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tieline.model.trunk import Encryption, FirstBye, NumberSource, Support, Transport
+from tieline.model.trunk import DigestAlgorithm, Encryption, FirstBye, NumberSource, Support, Transport
 from tieline.resources.reader import Field, boolean, choice, name, number, several, text
 from tieline.resources.values import header_name, host, network, password, region, target
 
@@ -40,6 +40,8 @@ TRUNK_FIELDS = (
           number(5, 3600)),
     Field("auth_username", "text", "Name that it has to authenticate its calls with.", text),
     Field("auth_password", _SECRET, "Password that goes with it; encrypted at rest, never exported.", password),
+    Field("auth_algorithms", "list of SHA-256 and MD5", "Challenges that it gets, in this order; MD5 alone for a peer "
+          "that reads only the first one and knows nothing better ([SHA-256, MD5]).", several(choice(DigestAlgorithm))),
     Field("encryption", "refused, offered or required", "What we make of SRTP; the profile's without it.",
           choice(Encryption)),
     Field("session_timer", "off, supported or required", "Session timers (RFC 4028); the profile's without it.",

@@ -59,6 +59,7 @@ trunks:
     password: {value_from_env: PBX}
     auth_username: sbc
     auth_password: opensesame
+    auth_algorithms: MD5
     register: true
     session_timer: required
     first_bye: peer

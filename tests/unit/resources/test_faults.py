@@ -99,6 +99,9 @@ def test_a_file_of_many_megabytes() -> None:
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, username: u}\n", 4, "trunks.t.username", "goes with `password`"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, password: p}\n", 4, "trunks.t.password", "goes with `username`"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, auth_username: u}\n", 4, "trunks.t.auth_username", "goes with `auth_password`"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, auth_algorithms: [SHA-1]}\n", 4, "trunks[0].auth_algorithms[0]", "did you mean SHA-256?"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, auth_algorithms: []}\n", 4, "trunks.t.auth_algorithms", "must name SHA-256, MD5 or both"),
+        (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, auth_algorithms: [MD5, MD5]}\n", 4, "trunks.t.auth_algorithms", "each once"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [hello]}\n", 4, "pools[0].numbers[0]", "not a phone number"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [[1]]}\n", 4, "pools[0].numbers[0]", "must be text"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: {a: b}}\n", 4, "pools[0].numbers", "numbers and ranges"),
@@ -256,7 +259,7 @@ def test_all_faults_come_at_once_in_order_of_lines() -> None:
         .replace("{method: refer,", "{method: fax,")
         .replace("[dni:reserve]", "[x]")
     )
-    assert [line for line, _, _ in found] == [2, 12, 55]
+    assert [line for line, _, _ in found] == [2, 12, 56]
 
 
 def test_one_fault_is_not_told_twice_by_what_refers_to_it() -> None:

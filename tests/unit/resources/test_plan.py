@@ -15,7 +15,7 @@ from tieline.model.handoff import HandoffApi, HandoffMethod, Rung
 from tieline.model.pool import LatePolicy
 from tieline.model.project import Environment, Scope
 from tieline.model.resources import Resources
-from tieline.model.trunk import FirstBye, NumberSource, Support, Transport
+from tieline.model.trunk import DigestAlgorithm, FirstBye, NumberSource, Support, Transport
 from tieline.resources.diff import Action, to_ranges
 from tieline.resources.export import export_resources, resource_fields
 from tieline.resources.secrets import hash_secret, readable_prefix, write_secret
@@ -43,6 +43,7 @@ def test_everything_of_a_whole_file() -> None:
         True,
     )
     assert (trunk.password, trunk.auth_password) == ("xyzzy", "opensesame")
+    assert trunk.auth_algorithms == (DigestAlgorithm.MD5,)
     assert (trunk.session_timer, trunk.first_bye, trunk.bye_wait_s) == (Support.REQUIRED, FirstBye.PEER, 3)
     billing, sales = project.handoffs
     assert billing.between == "One moment."
