@@ -254,7 +254,7 @@ def came_to(centre: SocketCentre, call: PeerCall, expect: Expected) -> bool:
         return not answered and call.ended_by == "refused"
     if expect is Expected.HANGUP:
         return answered and call.ended_by == "them"
-    return answered and expect.value.upper() in methods
+    return expect.value.upper() in methods
 
 
 def summary(centre: SocketCentre, call: PeerCall) -> dict[str, Any]:

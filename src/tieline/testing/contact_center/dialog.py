@@ -11,7 +11,7 @@ from tieline.sip.events import Flow, Transport
 from tieline.sip.message import Request, Response
 from tieline.testing.contact_center.challenge import answer_challenge
 from tieline.testing.contact_center.exchanges import Asked, Came, PeerState
-from tieline.testing.contact_center.steps import Header, Step
+from tieline.testing.contact_center.steps import Header, Reinvite, Step
 from tieline.testing.contact_center.writing import (
     AGENT,
     answered_direction,
@@ -229,12 +229,20 @@ class PeerDialog(ABC):
         if asked.initial:
             self._remote = response.headers.get("To") or ""
             self._routes = tuple(reversed(response.headers.getall("Record-Route")))
+            self._obey_refresher(response, now)
         self._take_dialog(response)
         after = self.centre.manners.ack_after if asked.initial else 0.0
         if after == 0.0:
             self._acknowledge(asked, response, now)
         elif after is not None:
             self.centre.at(now + after, lambda at: self._acknowledge(asked, response, at))
+
+    def _obey_refresher(self, response: Response, now: float) -> None:
+        """Refresh the session at half its time where the answer says that we have to, and we made no promise."""
+        found = re.match(r"(\d+)\s*;.*refresher\s*=\s*uac", response.headers.get("Session-Expires") or "")
+        if found and not self.centre.manners.refreshes:
+            half = int(found[1]) / 2
+            self.centre.at(now + half, lambda at: self.run((Reinvite(every=half),), None, at))
 
     def _acknowledge(self, asked: Asked, response: Response, now: float) -> None:
         """ACK a 2xx, with our answer where the offer was theirs."""
