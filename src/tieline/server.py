@@ -158,6 +158,8 @@ class Server:
             ),
             media_address=media_address(settings),
             observer=MetricsObserver(self.metrics),
+            trunk=self._trunk,
+            location=self.location,
         )
 
     # -- life -------------------------------------------------------------------------------------------------
@@ -335,6 +337,9 @@ class Server:
             except Exception:
                 self._log.exception("old records not deleted")
             await asyncio.sleep(PRUNE_S)
+
+    def _trunk(self, name: str) -> Trunk | None:
+        return self.directory.trunk(name)
 
     def _on_sip_event(self, event: SipEvent) -> None:
         self.registry.on_event(event)

@@ -243,7 +243,9 @@ class Bridge:
         self._obey(machine.on_progress(response.status, response.phrase, at, has_media=has_media))
 
     def _on_answered(self, machine: BridgeHandoff, event: LegAnswered) -> None:
+        sip = self._call.services.sip
         self.leg.answered = True
+        self._call.writes.keep_dialogs([sip.dialog(self._call.leg.id), sip.dialog(self.leg.id)])
         self.leg.note_target(worked=True)
         at, response = self._call.services.clock.utc(), event.response
         try:

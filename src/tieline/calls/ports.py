@@ -98,6 +98,10 @@ class SipPort(Protocol):
         """Offer new session parameters; `ReinviteCompleted` follows. False when it cannot be done now."""
         ...
 
+    def dialog(self, leg_id: int) -> str | None:
+        """What a later process needs to end the leg's call, as text; None when there is nothing to end."""
+        ...
+
     def call_id_of(self, leg_id: int) -> str:
         """The SIP Call-ID of a leg; empty for one that is not known any more."""
         ...

@@ -197,6 +197,7 @@ class CallSession:
         self._services.observer.answered(self.record.setup_s())
         body = await self._leg.acknowledged
         self._writes.claim(self.record.bound, verified_trunk=self.route.verified_trunk)
+        self._writes.keep_dialogs([self._services.sip.dialog(self._leg.id)])
         try:
             self._media.acknowledge(body)
         except SdpError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -92,6 +92,14 @@ class CallWrites:
         """Store a receipt as it is now, behind the call's back."""
         writing = self._services.store.save_receipt(self._call_id, index, receipt)
         self._write_behind(self._quietly("save_receipt", writing))
+
+    def keep_dialogs(self, dialogs: Iterable[str | None]) -> None:
+        """Keep what a later process needs to end the call's legs, behind the call's back."""
+        known = [dialog for dialog in dialogs if dialog is not None]
+        if known:
+            self._write_behind(
+                self._quietly("keep_dialogs", self._services.store.keep_dialogs(self._call_id, known))
+            )
 
     def note_leg(self, sip_call_id: str) -> None:
         """Let the call be found by a further leg, behind the call's back."""

@@ -21,9 +21,12 @@ from tieline.commands.context import (
 from tieline.commands.credentials import find_project
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
 
     from tieline.model.conversation import Conversation
+    from tieline.model.receipt import ReceiptStep
 
 calls = typer.Typer(name="calls", help="Look at calls, and at those that were refused.", no_args_is_help=True)
 reservations = typer.Typer(name="reservations", help="Look at reservations.", no_args_is_help=True)
@@ -189,6 +192,27 @@ def _show_rule(out: Console, rule: Any) -> None:
     out.print(f"  {mark} {rule['rule']}: {rule['detail']}", style=style, markup=False)
 
 
+def _receipt_row(step: ReceiptStep, start: datetime, *, redact: bool) -> tuple[str, ...]:
+    """A step as a row of text, safe for the terminal's markup. What the agent gave as its reason may be personal."""
+    from rich.markup import escape
+
+    reason = f"{step.failure} (retry: {step.retry})" if step.failure is not None else ""
+    detail = "(redacted)" if redact and step.detail and step.step.value == "requested" else step.detail
+    why = ": ".join(text for text in (reason, detail) if text)
+    where = f"{step.rung} {step.method}{f' {step.destination}' if step.destination else ''}"
+    cells = (
+        f"{(step.at - start).total_seconds():.2f} s", step.step.value, where,
+        str(step.status or ""), step.evidence or "", why,
+    )  # fmt: skip
+    return tuple(escape(show_value(cell) if cell else "") for cell in cells)
+
+
+def _step_style(step: ReceiptStep) -> str:
+    if step.failure is not None:
+        return "red" if step.step.value == "failed" else "yellow"
+    return "green" if step.step.value == "done" else ""
+
+
 class _CallPage:
     """One call on the terminal, part by part."""
 
@@ -202,6 +226,7 @@ class _CallPage:
         self._context()
         self._turns()
         self._outcome()
+        self._receipts()
         self._ladder()
 
     def _title(self, text: str) -> None:
@@ -221,7 +246,7 @@ class _CallPage:
         self._line("from", opened.caller_number, personal=True)
         self._line("to", opened.callee_number, personal=True)
         self._line("trunk", opened.trunk)
-        self._line("SIP Call-ID", opened.sip_call_id)
+        self._line("SIP Call-ID", ", ".join([opened.sip_call_id or "", *self._call.further_call_ids]))
         self._line("shared id", opened.shared_id, personal=True)
         self._line("reservation", f"{opened.reservation_id}{' (late)' if opened.late else ''}"
                    if opened.reservation_id else None)  # fmt: skip
@@ -235,8 +260,15 @@ class _CallPage:
             self._line(
                 "because", f"{end.reason} (fault: {end.fault}){': ' + end.detail if end.detail else ''}"
             )
-            if closed.media:
-                self._line("media", ", ".join(f"{name} {show_value(v)}" for name, v in closed.media.items()))
+            self._media(closed.media or {})
+
+    def _media(self, figures: dict[str, Any]) -> None:
+        """One line for the caller's leg, and one for each leg that a handoff made."""
+        further = {name: leg for name, leg in figures.items() if isinstance(leg, dict)}
+        own = {name: value for name, value in figures.items() if name not in further}
+        for name, leg in {"media": own, **further}.items():
+            if leg:
+                self._line(name, ", ".join(f"{key} {show_value(value)}" for key, value in leg.items()))
 
     def _rules(self) -> None:
         if self._call.opened.rules:
@@ -284,6 +316,20 @@ class _CallPage:
             self._line(name, value, personal=name in {"headers", "route"})
         for name, value in outcome.data.items():
             self._line(f"data.{name}", value, personal=True)
+
+    def _receipts(self) -> None:
+        from rich.table import Table
+
+        for number, receipt in enumerate(self._call.receipts, 1):
+            which = f" {number}" if len(self._call.receipts) > 1 else ""
+            self._title(f"Handoff{which}: {receipt.state.value.replace('_', ' ')}")
+            table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+            for name in ("at", "step", "rung", "SIP", "evidence", "reason"):
+                table.add_column(name, justify="right" if name == "at" else "left")
+            for step in receipt.steps:
+                row = _receipt_row(step, self._call.opened.started_at, redact=self._redact)
+                table.add_row(*row, style=_step_style(step))
+            self._out.print(table)
 
     def _ladder(self) -> None:
         from tieline.observe.ladder import Ladder

@@ -28,7 +28,7 @@ class ConversationRoutes:
         self._services = services
 
     async def several(self, request: Request) -> Response:
-        """`GET ...?shared_id=&number=&before=&limit=`, newest first."""
+        """`GET ...?shared_id=&number=&sip_call_id=&before=&limit=`, newest first."""
         account, project = self._caller(request)
         query = request.query_params
         wanted = ConversationFilter(
@@ -36,6 +36,7 @@ class ConversationRoutes:
             project=project.id,
             number=query.get("number") or None,
             shared_id=query.get("shared_id") or None,
+            sip_call_id=query.get("sip_call_id") or None,
             before=_time(query.get("before")),
             limit=read_limit(query.get("limit"), 50, MAX_LISTED),
         )
@@ -96,6 +97,7 @@ def conversation_summary(conversation: Conversation) -> dict[str, Any]:
 def conversation_view(conversation: Conversation) -> dict[str, Any]:
     """The conversation, whole."""
     opened, outcome = conversation.opened, conversation.outcome
+    receipts = [msgspec.to_builtins(receipt) for receipt in conversation.receipts]
     return {
         **conversation_summary(conversation),
         "attributes": msgspec.Raw(opened.attributes_json.encode()),
@@ -113,6 +115,10 @@ def conversation_view(conversation: Conversation) -> dict[str, Any]:
             for turn in conversation.turns
         ],
         "handoff": outcome.handoff if outcome is not None else None,
+        "receipt": receipts[-1] if receipts else None,
+        "receipts": receipts,
+        "further_sip_call_ids": conversation.further_call_ids,
+        "media": conversation.closed.media if conversation.closed is not None else None,
         "data": outcome.data if outcome is not None else None,
     }
 

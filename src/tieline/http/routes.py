@@ -132,6 +132,7 @@ ROUTES: tuple[Route, ...] = (
             *_PROJECT,
             Parameter("shared_id", "query", "Only those with this shared id."),
             Parameter("number", "query", "Only those from or to this number."),
+            Parameter("sip_call_id", "query", "Only the one with this SIP Call-ID, whichever leg it is of."),
             Parameter("before", "query", "Only those that began before this ISO 8601 time."),
             Parameter("limit", "query", "At most so many, 1 to 200.", "integer"),
         ),

@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 
 from tieline.model.context import ContextOrigin
 from tieline.model.conversation import OutcomeStatus
+from tieline.model.handoff import HandoffMethod
 from tieline.model.pool import CallerPolicy, NumberState
+from tieline.model.receipt import HandoffFailure, ReceiptState, Retry, Step
 from tieline.model.reservation import ReservationState
 
 
@@ -177,6 +179,30 @@ class ContextView(BaseModel):
     profile: str | None = Field(description="The trunk profile that knew how to read it.")
 
 
+class ReceiptStepView(BaseModel):
+    """One thing that became known of a handoff."""
+
+    step: Step = Field(description="What became known.")
+    at: datetime = Field(description="When.")
+    rung: int = Field(description="The rung of the ladder: 0 is the destination's own method.")
+    method: HandoffMethod = Field(description="The method of the rung.")
+    destination: str | None = Field(description="The destination of the rung.")
+    status: int | None = Field(description="The SIP status that said so.")
+    evidence: str | None = Field(description="The response or NOTIFY in which it stood.")
+    failure: HandoffFailure | None = Field(
+        description="Why it failed or was skipped; one of the published list."
+    )
+    retry: Retry | None = Field(description="What to do about it.")
+    detail: str = Field(description="The particulars, for people.")
+
+
+class ReceiptView(BaseModel):
+    """The receipt of one handoff."""
+
+    state: ReceiptState = Field(description="Where the handoff stands as a whole.")
+    steps: list[ReceiptStepView] = Field(description="Every step, oldest first.")
+
+
 class ConversationView(ConversationSummary):
     """One conversation, whole."""
 
@@ -187,7 +213,13 @@ class ConversationView(ConversationSummary):
         description="What is known of the call from its start, best source first."
     )
     turns: list[TurnView] = Field(description="What was said and done.")
-    handoff: dict[str, Any] | None = Field(description="The handoff that was planned.")
+    handoff: dict[str, Any] | None = Field(description="The handoff that was carried out.")
+    receipt: ReceiptView | None = Field(description="The receipt of the last handoff that was asked for.")
+    receipts: list[ReceiptView] = Field(description="The receipts of all handoffs, oldest first.")
+    further_sip_call_ids: list[str] = Field(description="The SIP Call-IDs of the legs that handoffs made.")
+    media: dict[str, Any] | None = Field(
+        description="RTP figures of the caller's leg; those of further legs under their names."
+    )
     data: dict[str, Any] | None = Field(description="What Get Handoff answers.")
 
 

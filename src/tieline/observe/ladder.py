@@ -1,7 +1,8 @@
 """A SIP ladder: who sent what to whom, as arrows between columns, for terminals, tests and plain text.
 
-An entry is `{"at_ms": int, "direction": "in" | "out", "peer": "host:port", "text": first line + headers + body}`.
-The first peer stands left of Tieline, further ones (the legs of a bridge) right of it. Headers that are not part of
+An entry is `{"at_ms": int, "direction": "in" | "out", "peer": "host:port", "leg": "caller" | "callee" | ..., "text":
+first line + headers + body}`. The first peer stands left of Tieline, further ones (the legs of a bridge) right of it,
+with the leg's name, for both legs may lead to one host. Headers that are not part of
 every SIP message (X-..., Reason, User-to-User, ...) are shown under their arrow, because that is what people look for.
 """
 
@@ -66,10 +67,12 @@ def parse_entry(entry: Mapping[str, Any]) -> LadderMessage:
         elif ":" in line:
             name, _, value = line.partition(":")
             headers.append((name.strip(), value.strip()))
+    leg = _visible(str(entry.get("leg", "caller")))
+    peer = _visible(str(entry.get("peer", "?")))
     return LadderMessage(
         at_ms=float(entry.get("at_ms", 0)),
         incoming=entry.get("direction") == "in",
-        peer=_visible(str(entry.get("peer", "?"))),
+        peer=peer if leg == "caller" else f"{peer} ({leg})",
         first_line=lines[0],
         label=_label(lines[0], headers),
         headers=tuple(headers),

@@ -47,6 +47,8 @@ from tieline.testing.virtual_time import settle
 _Result = TypeVar("_Result")
 
 HOST = "198.51.100.1"
+HUMAN = "192.0.2.20"
+"""Where second legs go."""
 KEY = "tl_everything"
 """An API key with every scope."""
 
@@ -152,6 +154,40 @@ class WireSip(ScriptedSip):
         """A refused UPDATE."""
         self._verbs.reject_update(leg_id, status)
 
+    def refer(
+        self, leg_id: int, refer_to: str, headers: Sequence[Header] = (), referred_by: str | None = None
+    ) -> bool:
+        """REFER."""
+        return self._verbs.refer(leg_id, refer_to, headers, referred_by)
+
+    def invite(
+        self,
+        flow: Flow,
+        uri: str,
+        from_: str,
+        to: str,
+        sdp: bytes,
+        headers: Sequence[Header] = (),
+    ) -> int:
+        """INVITE."""
+        return self._verbs.invite(flow, uri, from_, to, sdp, headers)
+
+    def cancel(self, leg_id: int) -> None:
+        """CANCEL."""
+        self._verbs.cancel(leg_id)
+
+    def reinvite(self, leg_id: int, sdp: bytes) -> bool:
+        """A re-INVITE."""
+        return self._verbs.reinvite(leg_id, sdp)
+
+    def dialog(self, leg_id: int) -> str | None:
+        """What a later process would need."""
+        return self._verbs.dialog(leg_id)
+
+    def call_id_of(self, leg_id: int) -> str:
+        """The leg's Call-ID."""
+        return self._verbs.call_id_of(leg_id)
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages."""
         self.taken.append(leg_id)
@@ -167,7 +203,14 @@ class FolderAgent(ScriptedAgent):
         if not report.ok:
             raise ValueError("; ".join(str(finding) for finding in report.errors))
         run = inner.run_now
-        super().__init__(start=run, turn=run, end=run, destinations=inner.destinations)
+        super().__init__(
+            start=run,
+            turn=run,
+            end=run,
+            handoff_failed=run,
+            bridge_ended=run,
+            destinations=inner.destinations,
+        )
 
 
 class MemoryServer:
@@ -177,6 +220,7 @@ class MemoryServer:
         self.network = Loopback()
         self.ours = self.network.add(HOST)
         self.peer = self.network.add(PEER[0], PEER[1])
+        self.human = self.network.add(HUMAN)
         self.sip = WireSip(Journal(), self.network, self.ours, self.peer)
         key = ApiKey(
             name="all", account="ws-1", project="PROJECT-1", scopes=frozenset(Scope),

@@ -169,6 +169,10 @@ class ScriptedSip:
         """A refused UPDATE."""
         self.journal.append(f"reject_update {status}")
 
+    def dialog(self, leg_id: int) -> str | None:
+        """A text for each leg that is up."""
+        return f"dialog of leg {leg_id}" if leg_id in self.legs else None
+
     def call_id_of(self, leg_id: int) -> str:
         """A Call-ID made of the leg's number."""
         return f"leg-{leg_id}@tieline"

@@ -5,18 +5,51 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.commands.conftest import Tieline
 from tieline.model.call import Termination, TerminationReason
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, RefusedCall, Turn
+from tieline.model.handoff import HandoffMethod
+from tieline.model.receipt import HandoffFailure, Receipt, ReceiptState, ReceiptStep, Retry, Step
 from tieline.model.reservation import ReserveRequest
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.store.sqlite import SqliteStore
 from tieline.testing.clock import START
 
 CALLER = "+15550109999"
+
+
+def step(word: Step, seconds: float, **fields: Any) -> ReceiptStep:
+    at = START + timedelta(seconds=seconds)
+    known: dict[str, Any] = {
+        "step": word,
+        "at": at,
+        "rung": 0,
+        "method": HandoffMethod.REFER,
+        "destination": "billing",
+    }
+    return ReceiptStep(**(known | fields))
+
+
+RECEIPT = Receipt(
+    state=ReceiptState.DONE,
+    steps=(
+        step(Step.REQUESTED, 3.0, detail="wants [bold]money"),
+        step(
+            Step.FAILED,
+            3.25,
+            status=486,
+            evidence="486 Busy Here",
+            failure=HandoffFailure.BUSY,
+            retry=Retry.LATER,
+        ),
+        step(Step.SKIPPED, 3.25, rung=1, failure=HandoffFailure.MISCONFIGURED, retry=Retry.FIX_SETTINGS),
+        step(Step.DONE, 4.0, rung=2, method=HandoffMethod.BYE, destination=None),
+    ),
+)
 
 
 async def write(path: Path) -> None:
@@ -45,11 +78,18 @@ async def write(path: Path) -> None:
         handoff={"method": "bye", "headers": {"X-contained": "false"}}, saved_at=START,
     )  # fmt: skip
     await store.save_outcome(outcome)
+    await store.note_leg("aa-1", "second@tieline")
+    await store.save_receipt("aa-1", 0, RECEIPT)
     bye = "BYE sip:x SIP/2.0\r\nCSeq: 2 BYE\r\nX-contained: false\r\n\r\n"
     closed = ConversationClosed(
         conversation_id="aa-1", termination=Termination.of(TerminationReason.HANDED_OFF, "to billing"),
-        answered_at=START, ended_at=START + timedelta(seconds=9), media={"packets_received": 450}, metrics=(),
-        ladder=({"at_ms": 0, "direction": "out", "peer": "127.0.0.1:5090", "text": bye},), peer_bye_headers={},
+        answered_at=START, ended_at=START + timedelta(seconds=9), metrics=(),
+        media={"packets_received": 450, "callee": {"packets_sent": 9}},
+        ladder=tuple(
+            {"at_ms": 0, "direction": "out", "peer": "127.0.0.1:5090", "leg": leg, "text": bye}
+            for leg in ("caller", "callee")
+        ),
+        peer_bye_headers={},
     )  # fmt: skip
     await store.close_conversation(closed)
     refusal = Refusal(
@@ -88,6 +128,24 @@ def test_show(history: Tieline, wanted: str) -> None:
         "BYE", "packets_received 450", '{"name":"Ada"}', CALLER,
     ):  # fmt: skip
         assert said in page
+
+
+def test_show_tells_the_receipt_and_every_leg(history: Tieline) -> None:
+    page = history("calls", "show", "aa-1").out
+    lines = [" ".join(line.split()) for line in page.splitlines()]
+    assert "Handoff: done" in lines
+    assert "3.00 s requested 0 refer billing wants [bold]money" in lines
+    assert "3.25 s failed 0 refer billing 486 486 Busy Here busy (retry: later)" in lines
+    assert "3.25 s skipped 1 refer billing misconfigured (retry: fix_settings)" in lines
+    assert "4.00 s done 2 bye" in lines
+    assert "call-aa-1@sbc, second@tieline" in page
+    assert "callee packets_sent 9" in lines
+    assert "127.0.0.1:5090 (callee)" in page
+    assert "wants" not in history("calls", "show", "aa-1", "--redact").out
+
+
+def test_show_by_the_call_id_of_a_further_leg(history: Tieline) -> None:
+    assert "aa-1" in history("calls", "show", "second@tieline").out
 
 
 def test_show_redacted(history: Tieline) -> None:

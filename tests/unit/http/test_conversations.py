@@ -9,6 +9,8 @@ import pytest
 from tests.unit.http.world import ACCOUNT_KEY, READ_KEY, RESERVE_KEY, World
 from tieline.model.call import Termination, TerminationReason
 from tieline.model.conversation import ConversationClosed, Turn
+from tieline.model.handoff import HandoffMethod
+from tieline.model.receipt import HandoffFailure, Receipt, ReceiptState, ReceiptStep, Retry, Step
 
 PATH = "/v1/acme/desk/conversations"
 
@@ -36,9 +38,32 @@ async def test_one_whole_conversation(world: World) -> None:
     assert found["termination"] == {"fault": "agent", "reason": "handed_off", "detail": "bye"}
     assert found["data"] == {"reason": "billing"}
     assert found["handoff"] == {"method": "bye"}
+    assert found["receipt"] is None
+    assert (found["receipts"], found["further_sip_call_ids"], found["media"]) == ([], [], None)
     assert found["status"] == "ended_with_handoff"
     assert found["shared_id"] == "s1"
     assert found["rules"][0]["rule"] == "number"
+
+
+async def test_the_receipts_of_handoffs_and_the_legs_they_made(world: World) -> None:
+    await world.call("c1")
+    step = ReceiptStep(
+        step=Step.FAILED, at=world.clock.utc(), rung=0, method=HandoffMethod.REFER, destination="far", status=403,
+        evidence="403 Forbidden", failure=HandoffFailure.FORBIDDEN, retry=Retry.FIX_SETTINGS,
+    )  # fmt: skip
+    await world.store.save_receipt("c1", 0, Receipt(state=ReceiptState.FAILED, steps=(step,)))
+    await world.store.save_receipt("c1", 1, Receipt())
+    await world.store.note_leg("c1", "second@tieline")
+    found = (await world.get(f"{PATH}/c1")).json()
+    assert found["receipt"] == {"state": "under_way", "steps": []}
+    (told,) = found["receipts"][0]["steps"]
+    assert (told["step"], told["status"], told["failure"], told["retry"]) == (
+        "failed", 403, "forbidden", "fix_settings",
+    )  # fmt: skip
+    assert found["further_sip_call_ids"] == ["second@tieline"]
+    listed = (await world.get(PATH, sip_call_id="second@tieline")).json()["conversations"]
+    assert [one["id"] for one in listed] == ["c1"]
+    assert (await world.get(PATH, sip_call_id="none")).json()["conversations"] == []
 
 
 async def test_list(world: World) -> None:
