@@ -47,8 +47,8 @@ from tieline.testing.virtual_time import settle
 _Result = TypeVar("_Result")
 
 HOST = "198.51.100.1"
-HUMAN = "192.0.2.20"
-"""Where second legs go."""
+HUMAN = ("192.0.2.30", 5060)
+"""Where second legs go: a `MemoryCentre` at this address gets them."""
 KEY = "tl_everything"
 """An API key with every scope."""
 
@@ -220,7 +220,6 @@ class MemoryServer:
         self.network = Loopback()
         self.ours = self.network.add(HOST)
         self.peer = self.network.add(PEER[0], PEER[1])
-        self.human = self.network.add(HUMAN)
         self.sip = WireSip(Journal(), self.network, self.ours, self.peer)
         key = ApiKey(
             name="all", account="ws-1", project="PROJECT-1", scopes=frozenset(Scope),
@@ -234,6 +233,7 @@ class MemoryServer:
                 trunks=resources.trunks, sip_tokens=resources.sip_tokens, api_keys=(key,),
             ),
         )  # fmt: skip
+        self.board.location.flows = [Flow(Transport.UDP, HUMAN)]
         services = Services(
             reservations=self.board.reservations,
             outcomes=self.board.outcomes,
