@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Programs that are not ours and that some tests play against: SIPp, baresip and Kamailio.
+# Programs that are not ours and that some tests play against: SIPp, baresip, Kamailio and openssl.
 # Installed when this is Debian (or a child of it) and we are root; otherwise says what will be skipped.
 # In CI (CI=true) a missing program is a failure.
 set -euo pipefail
 
-declare -A package_of=([sipp]=sip-tester [baresip]=baresip [kamailio]=kamailio)
+declare -A package_of=([sipp]=sip-tester [baresip]=baresip [kamailio]='kamailio kamailio-tls-modules'
+    [openssl]=openssl)
 
 list_missing() {
     local program
     for program in "${!package_of[@]}"; do
-        command -v "$program" >/dev/null 2>&1 || printf '%s\n' "${package_of[$program]}"
+        command -v "$program" >/dev/null 2>&1 || printf '%s\n' ${package_of[$program]}
     done
 }
 

@@ -113,6 +113,20 @@ async def test_a_connection_of_ours_that_went_away_is_made_anew() -> None:
     await server.wait_closed()
 
 
+async def test_a_connection_that_is_being_closed_is_used_no_more() -> None:
+    async with phone() as caller, phone() as called:
+        caller.options(called.flow(Transport.TCP))
+        await caller.event(OptionsCompleted)
+        (old,) = caller.endpoint._streams._by_number.values()
+        old.close()
+        caller.options(called.flow(Transport.TCP))
+        done = await caller.event(OptionsCompleted)
+        assert isinstance(done, OptionsCompleted)
+        assert done.status == 200
+        assert list(caller.endpoint._streams._by_number.values()) != [old]
+        assert not caller.endpoint._streams.send(b"x", old.flow)
+
+
 async def test_many_connections_from_one_place() -> None:
     async with phone() as called:
         writers = []

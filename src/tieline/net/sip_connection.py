@@ -91,6 +91,11 @@ class Connection(asyncio.Protocol):
             self.write(PONG)
         streams.owner.settled()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self.transport is None or self.transport.is_closing()
+
     def write(self, data: bytes) -> None:
         """Send bytes; a peer that does not read is cut off."""
         transport = self.transport

@@ -138,7 +138,8 @@ class SipStreams:
         if not self._by_number and self._emptied is not None:
             self._emptied.set()
         self.owner.lost(flow)
-        self.owner.lost(target)
+        if target not in self._by_target and target not in self._waiting:
+            self.owner.lost(target)
 
     # ------------------------------------------------------------------------------------------ accepting
 
@@ -178,12 +179,12 @@ class SipStreams:
         """
         if flow.connection is not None:
             found = self._by_number.get(flow.connection)
-            if found is None:
+            if found is None or found.is_closing:
                 return False
             found.write(data)
             return True
         found = self._by_target.get(flow)
-        if found is not None:
+        if found is not None and not found.is_closing:
             found.write(data)
             return True
         waiting = self._waiting.get(flow)
