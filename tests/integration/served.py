@@ -27,6 +27,7 @@ SECRETS = {
     "TEST_RESERVE_KEY": "tl_reserve-0123456789abcdef0123456789abcdef",
     "TEST_HANDOFF_KEY": "tl_handoff-0123456789abcdef0123456789abcdef",
     "TEST_RECORDS_KEY": "tl_records-0123456789abcdef0123456789abcdef",
+    "TEST_TRUNK_PASSWORD": "s3cret",
     "TEST_TOKEN": "tlt_token-0123456789abcdef0123456789abcdef",
 }
 TOKEN = SECRETS["TEST_TOKEN"]
@@ -69,6 +70,7 @@ class Served:
         folder: Path,
         settings: dict[str, dict[str, Any]] | None = None,
         numbers: str = "+15550100-+15550199",
+        resources: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -78,7 +80,7 @@ class Served:
             folder, {**given, "server": {"drain_timeout_s": 1, "max_lag_ms": 0, **given.get("server", {})}}
         )
         self.resources = folder / "resources.yaml"
-        self.resources.write_text(RESOURCES.format(desk=DESK, numbers=numbers))
+        self.resources.write_text(resources or RESOURCES.format(desk=DESK, numbers=numbers))
 
     def apply(self) -> None:
         """Make the database hold what the resource file says."""
@@ -188,10 +190,13 @@ class Served:
 
 @contextmanager
 def serving(
-    folder: Path, settings: dict[str, dict[str, Any]] | None = None, numbers: str = "+15550100-+15550199"
+    folder: Path,
+    settings: dict[str, dict[str, Any]] | None = None,
+    numbers: str = "+15550100-+15550199",
+    resources: str = "",
 ) -> Iterator[Served]:
-    """A server with the resources of these tests, stopped at the end."""
-    served = Served(folder, settings, numbers)
+    """A server with the resources of these tests, or with those given, stopped at the end."""
+    served = Served(folder, settings, numbers, resources)
     served.apply()
     try:
         served.start()

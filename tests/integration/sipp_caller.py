@@ -182,20 +182,23 @@ class Sipp:
         flat = [line for step in steps for line in ([step] if isinstance(step, str) else step)]
         if media_port is not None:  # the audio's end is not SIPp's own
             flat = [line.replace("[media_port]", str(media_port)) for line in flat]
+        # SIPp takes no scenario that sets a variable and makes no use of it.
+        variables = ",".join(sorted(set(re.findall(r'assign_to="(\w+)"', "".join(flat)))))
+        used = f'\n<Reference variables="{variables}"/>' if variables else ""
         self._scenario = folder / f"{self._name}.xml"
         self._scenario.write_text(
             '<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="caller">\n'
             + "\n".join(flat)
-            + "\n</scenario>\n"
+            + f"{used}\n</scenario>\n"
         )
 
     async def start(
         self, target: tuple[str, int], number: str, *, mode: str = "u1", calls: int = 1, rate: int = 20,
-        source: str = "127.0.0.1", more: Sequence[str] = (), limit_s: int = 40,
+        source: str = "127.0.0.1", port: int | None = None, more: Sequence[str] = (), limit_s: int = 40,
     ) -> None:  # fmt: skip
         """Start SIPp; it ends by itself when its calls are over. `mode` is SIPp's transport: u1, un, t1, tn."""
         kind = socket.SOCK_DGRAM if mode.startswith("u") else socket.SOCK_STREAM
-        port = free_port(source, kind)
+        port = port or free_port(source, kind)
         self._process = await asyncio.create_subprocess_exec(
             "sipp", f"{target[0]}:{target[1]}", "-sf", str(self._scenario), "-i", source, "-p", str(port), "-t", mode,
             "-s", number, "-m", str(calls), "-r", str(rate), "-mp", str(free_port(source)),
@@ -214,6 +217,10 @@ class Sipp:
         """End SIPp now."""
         if self._process.returncode is None:
             self._process.kill()
+
+    async def ended(self) -> None:
+        """Wait until SIPp has ended."""
+        await self._process.wait()
 
     def messages(self) -> list[Seen]:
         """What has been logged so far."""
