@@ -17,8 +17,8 @@ BUSY_RETRY_AFTER_S = 5
 LAG_RETRY_AFTER_S = 2
 """What a refused peer is told to wait when the server is behind its work."""
 
-LAG_DECAY = 0.7
-"""What is left of a delay at the next measurement that shows none: a moment of calm is no recovery."""
+LAG_WEIGHT = 0.2
+"""What one measurement counts: a single hold-up of a second refuses nobody, the same for half a second does."""
 
 
 class Admission:
@@ -49,8 +49,8 @@ class Admission:
         return self._by_trunk[trunk]
 
     def note_lag(self, lag_s: float) -> None:
-        """How late the event loop ran just now; a delay fades over the measurements that follow."""
-        self.lag_s = max(lag_s, self.lag_s * LAG_DECAY)
+        """How late the event loop ran just now; `lag_s` is the weighted mean of what was told."""
+        self.lag_s += (lag_s - self.lag_s) * LAG_WEIGHT
 
     def admit(self, trunk: Trunk, now: float) -> Refusal | None:
         """Count a call in, or say why not."""
