@@ -84,7 +84,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="tieline_event_loop_lag_seconds", kind=_GAUGE,
-        help="How late the server's event loop runs, over about the last quarter of a second; above server.max_lag_ms new calls get 503.",
+        help="How late the server's event loop runs, lately; above server.max_lag_ms new calls get 503.",
     ),
     Metric(
         name="tieline_trunks", kind=_GAUGE, help="Trunks that are pinged or registered at, by what is known of them.",
