@@ -36,6 +36,12 @@ CSeq: {cseq} {method}
 Max-Forwards: 70
 """
 CONTACT = "Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>"
+PEER = f"To: <{URI}>[peer_tag_param]"
+"""The server as To, after a request of its own has come."""
+CALLER_KNOWN = f"To: <{URI}>;tag=[$2]"
+"""The server as To, for a called party that has used `receive_call`."""
+CALLED = "<sip:[service]@[local_ip]:[local_port]>;tag=h[call_number]"
+"""Who was called, in requests of their own."""
 _numbers = itertools.count()
 
 
@@ -98,13 +104,55 @@ def answered() -> list[str]:
 def receive_request(method: str, command: str = "") -> str:
     """A step: wait for a request; `command` is run by the shell the moment it is there."""
     action = f'<action><exec command="{escape(command, quote=False)}"/></action>' if command else ""
-    return f'<recv request="{method}">{action}</recv>'
+    return f'<recv request="{method}" rrs="true">{action}</recv>'
 
 
 def thank() -> str:
     """A step: 200 to the request before."""
     text = "SIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\nContent-Length: 0\n\n"
     return send(text, retransmitted=False)
+
+
+def respond(
+    status: int, phrase: str, headers: Sequence[str] = (), body: str = "", tag: str = ";tag=h[call_number]"
+) -> str:
+    """A step: a response to the request before; one within a dialog adds no `tag`."""
+    lines = "".join(f"{header}\n" for header in headers)
+    if body:
+        lines += "Content-Type: application/sdp\n"
+    text = (
+        f"SIP/2.0 {status} {phrase}\n[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:]{tag}\n"
+        f"[last_Call-ID:]\n[last_CSeq:]\n{lines}Content-Length: [len]\n\n{body}"
+    )
+    return send(text, retransmitted=False)
+
+
+def notify(cseq: int, fragment: str, state: str) -> list[str]:
+    """Steps: a NOTIFY of a REFER, and its 200."""
+    text = request(
+        "NOTIFY",
+        cseq,
+        to=PEER,
+        headers=[CONTACT, "Event: refer", f"Subscription-State: {state}"],
+        body=f"{fragment}\n",
+        kind="message/sipfrag;version=2.0",
+    )
+    return [send(text), receive(200)]
+
+
+def receive_call() -> list[str]:
+    """Steps: wait for an INVITE, and remember the caller's tag for requests of our own."""
+    tag = '<ereg regexp="tag=([^;]*)" search_in="hdr" header="From:" check_it="true" assign_to="1,2"/>'
+    return [f'<recv request="INVITE" rrs="true"><action>{tag}</action></recv>', '<Reference variables="1"/>']
+
+
+def called_bye() -> list[str]:
+    """Steps: the called party ends the call, and the 200."""
+    head = _DIALOG.replace("<sip:+15557654321@[local_ip]:[local_port]>;tag=[pid]t[call_number]", CALLED)
+    text = (
+        f"BYE [next_url] SIP/2.0\n{head.format(to=CALLER_KNOWN, cseq=1, method='BYE')}Content-Length: 0\n\n"
+    )
+    return [send(text), receive(200)]
 
 
 def pause(milliseconds: int) -> str:
