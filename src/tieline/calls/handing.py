@@ -49,7 +49,8 @@ class Handing:
         self._dialect = dialect_of(call.route.trunk)
         self._policy = policy_of(self._dialect)
         self._count = 0
-        self._committed = False
+        self._committed: HandoffMethod | None = None
+        """The method that the outcome of this call tells of at present."""
         self._keeper: ReceiptKeeper | None = None
         self._ladder: Ladder | None = None
         self._attempt: Attempt | None = None
@@ -96,6 +97,7 @@ class Handing:
         finally:
             self._note_result(done.bridge if done is not None else None)
         if done is None:
+            self._call.media.forget_keys()
             self._withdraw()
         return done
 
@@ -108,10 +110,8 @@ class Handing:
                 await self._call.speaker.speak(
                     [attempt.plan.utterance], self._call.runs.conversation.language
                 )
-            await self._call.writes.save_outcome(
-                self._call.runs.conversation, attempt.plan, revise=self._committed
-            )
-            self._committed = True
+            revise, self._committed = self._committed is not None, attempt.plan.method
+            await self._call.writes.save_outcome(self._call.runs.conversation, attempt.plan, revise=revise)
             self._call.log.info(
                 "> handoff", method=attempt.plan.method.value, destination=attempt.plan.destination
             )
@@ -171,13 +171,12 @@ class Handing:
         gone = not self._call.leg.is_open
         failure = HandoffFailure.CALLER_HUNG_UP if gone else HandoffFailure.INTERNAL_ERROR
         failed = keeper.abandon(self._attempt, failure, "" if gone else "the call was ended from our side")
-        given_back = self._attempt is not None and self._attempt.plan.method is HandoffMethod.BYE
-        if failed and not given_back:
+        if failed and self._committed is not HandoffMethod.BYE:
             self._withdraw()
 
     def _withdraw(self) -> None:
-        if self._committed:
-            self._committed = False
+        if self._committed is not None:
+            self._committed = None
             self._call.writes.withdraw_outcome()
 
     def _note_result(self, bridge: Ended | None) -> None:

@@ -286,6 +286,10 @@ class LegMedia:
         await asyncio.sleep(seconds)
         self._keypad.forget_early()
 
+    def forget_keys(self) -> None:
+        """Keys that were pressed while nobody listened are no input."""
+        self._keypad.forget_early()
+
     def press(self, digit: str) -> None:
         """A key was pressed, in RTP or by INFO."""
         self._keypad.press(digit)

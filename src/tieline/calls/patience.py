@@ -15,11 +15,6 @@ class Patience:
     def __init__(self) -> None:
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    @property
-    def lost(self) -> bool:
-        """Whether the call is to end soon."""
-        return self._lost.done()
-
     def lose(self) -> None:
         """Hurry from now on."""
         if not self._lost.done():

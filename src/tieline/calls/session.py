@@ -57,6 +57,7 @@ from tieline.sip.events import (
     LegFailed,
     NotifyReceived,
     ReferCompleted,
+    ReferReceived,
     ReinviteCompleted,
     ReinviteReceived,
     SipEvent,
@@ -368,6 +369,8 @@ class CallSession:
             for digit in digits_of_info(event.content_type, event.body):
                 self._media.press(digit)
                 self._handing.on_digit(digit)
+        elif isinstance(event, ReferReceived):
+            self._log.info("> 603 to a REFER: transfers by the peer are not taken")
         elif isinstance(event, ReinviteReceived):
             self._renew(event.offer, self._services.sip.accept_reinvite, self._services.sip.reject_reinvite)
         elif isinstance(event, UpdateReceived):
