@@ -160,6 +160,23 @@ def respond(status: str, *headers: str, body: str = "", tag: str = "") -> str:
     return sipp.send(f"{text}Content-Length: [len]\n\n{body}", retransmitted=False)
 
 
+def keep(method: str) -> str:
+    """A step: wait for a request that is answered only after others: `respond_kept`."""
+    kept = "".join(
+        f'<ereg regexp=".*" search_in="hdr" header="{name}:" assign_to="kept_{name.lower()}"/>'
+        for name in ("Via", "From", "To", "CSeq")
+    )
+    return f'<recv request="{method}" rrs="true"><action>{kept}</action></recv>'
+
+
+def respond_kept(status: str, *headers: str, body: str = "", tag: str = "") -> str:
+    """A step: a response to the request that `keep` has waited for."""
+    text = respond(status, *headers, body=body, tag=tag)
+    for name in ("Via", "From", "To", "CSeq"):
+        text = text.replace(f"[last_{name}:]", f"{name}:[$kept_{name.lower()}]")
+    return text
+
+
 def given_back() -> list[str]:
     """Steps: the server's BYE and our 200."""
     return [sipp.receive_request("BYE"), sipp.thank()]

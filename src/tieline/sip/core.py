@@ -164,7 +164,9 @@ class Core:
         return True
 
     def _end(self, leg: Leg, now: float) -> None:
-        self.by_tag.pop(leg.local_tag, None)
+        # A fork of a call that we make bears the tag of the call's leg, which goes on.
+        if self.by_tag.get(leg.local_tag) is leg:
+            del self.by_tag[leg.local_tag]
         self.unpin(leg.flow, leg)
         for wait in leg.ack_waits.values():
             self.timers.cancel(wait.timer)
@@ -173,7 +175,8 @@ class Core:
 
     def _reap(self, leg: Leg, _now: float) -> None:
         self.legs.pop(leg.id, None)
-        self.referred.pop(leg.local_tag, None)
+        if self.referred.get(leg.local_tag) is leg:
+            del self.referred[leg.local_tag]
 
     def forget(self, leg: Leg) -> None:
         """Let go of a leg that is over."""

@@ -13,6 +13,7 @@ from tieline.sip.events import (
     LegAnswered,
     LegProgress,
     LegRefused,
+    NotifyReceived,
     OptionsCompleted,
     Transport,
 )
@@ -194,6 +195,26 @@ class TestForks:
         wire.respond(bye, 200)
         assert [type(event) for event in wire.events()] == [LegAnswered]
         assert wire.stack.leg_ids() == [leg_id]
+
+    def test_the_first_answer_goes_on_when_the_second_is_over(self) -> None:
+        """Both dialogs bear our one tag; the peer's requests in the first are still known."""
+        wire = Wire()
+        leg_id, invite = wire.calling()
+        wire.respond(invite, 200, body=SDP)
+        wire.respond(invite, 200, tag="other", body=SDP)
+        wire.respond(
+            next(each for each in wire.take() if isinstance(each, Request) and each.method == "BYE"), 200
+        )
+        wire.events()
+        wire.stack.refer(leg_id, "<sip:c@192.0.2.1>", wire.now)
+        wire.respond(wire.take_request("REFER"), 202)
+        wire.events()
+        wire.wait(40.0)
+        in_dialog = {"to_tag": invite.from_.tag, "call_id": invite.call_id}
+        wire.request("NOTIFY", 1, extra="Event: refer\r\n", **in_dialog)  # type: ignore[arg-type]
+        wire.request("BYE", 2, **in_dialog)  # type: ignore[arg-type]
+        assert wire.statuses() == [200, 200]
+        assert [type(event) for event in wire.events()] == [NotifyReceived, ByeReceived]
 
 
 class TestCancel:
