@@ -191,14 +191,15 @@ class CallSession:
     async def _answer(self, sdp: bytes) -> None:
         """Store the call, send 200, wait for the ACK; only then does anybody hear anything."""
         now = self._services.clock.utc()
-        await self._writes.store_answered(now)
+        # An answer-only call has no agent that it could lose: its peer hangs up whenever it likes.
+        dialog = self._services.sip.dialog(self._leg.id) if self.agent is not None else None
+        await self._writes.store_answered(now, dialog)
         self.record.answered_at = now
         self._move(CallEvent.ANSWER)
         self._services.sip.answer(self._leg.id, sdp)
         self._services.observer.answered(self.record.setup_s())
         body = await self._leg.acknowledged
         self._writes.claim(self.record.bound, verified_trunk=self.route.verified_trunk)
-        self._writes.keep_dialogs([self._services.sip.dialog(self._leg.id)])
         try:
             self._media.acknowledge(body)
         except SdpError as error:

@@ -53,9 +53,10 @@ class CallWrites:
         """Store the turns taken so far, behind the call's back."""
         self._write_behind(*self._turn_writes())
 
-    async def store_answered(self, now: datetime) -> None:
-        """Store the call as answered, with its first turns. Raises what the store raises."""
-        marking = self._services.store.mark_answered(self._call_id, now)
+    async def store_answered(self, now: datetime, dialog: str | None) -> None:
+        """Store the call as answered, with its first turns and its dialog. Raises what the store raises."""
+        dialogs = () if dialog is None else (dialog,)
+        marking = self._services.store.mark_answered(self._call_id, now, dialogs)
         await self._unbroken(self._open(), *self._turn_writes(), marking)
 
     async def store_unanswered(self) -> None:

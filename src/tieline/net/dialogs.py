@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import msgspec
@@ -15,10 +14,12 @@ from tieline.sip.resume import DialogRecord
 RESTARTED = 'Q.850;cause=41;text="The server restarted"'
 """The Reason of a BYE to a call that an earlier process had up (RFC 3326)."""
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 def write_dialog(dialog: DialogRecord) -> str:
     """The dialog as text. ASCII, whatever bytes a peer put into its tags."""
-    return json.dumps(dataclasses.asdict(dialog), separators=(",", ":"))
+    return _ENCODER.encode(msgspec.to_builtins(dialog))
 
 
 def read_dialog(text: str) -> DialogRecord:

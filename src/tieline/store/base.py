@@ -134,8 +134,8 @@ class ConversationStore(Protocol):
         """Store the start of a call."""
         ...
 
-    async def mark_answered(self, conversation_id: str, now: datetime) -> None:
-        """The call was answered: from here on an unsettled call owes an outcome."""
+    async def mark_answered(self, conversation_id: str, now: datetime, dialogs: Sequence[str] = ()) -> None:
+        """The call is answered: from here on an unsettled call owes an outcome. `dialogs` as for `keep_dialogs`."""
         ...
 
     async def save_turn(self, conversation_id: str, turn: Turn) -> None:

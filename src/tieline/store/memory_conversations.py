@@ -80,10 +80,11 @@ class MemoryConversations:
         """Store the start of a call. The first one stands."""
         self._calls.setdefault(opened.id, _Call(opened))
 
-    async def mark_answered(self, conversation_id: str, now: datetime) -> None:
-        """The call was answered. Raises `NotFound`."""
+    async def mark_answered(self, conversation_id: str, now: datetime, dialogs: Sequence[str] = ()) -> None:
+        """The call is answered. Raises `NotFound`."""
         call = self._call(conversation_id)
         call.answered_at = call.answered_at or now
+        call.dialogs = tuple(dialogs) or call.dialogs
 
     async def keep_dialogs(self, conversation_id: str, dialogs: Sequence[str]) -> None:
         """Keep the dialogs of a call that is up. Raises `NotFound`."""

@@ -42,8 +42,8 @@ _OPEN = """
 INSERT INTO conversations (id, account, project, started_at, state, caller, callee, sip_call_id, shared_id, opened)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
 _ANSWER = """
-UPDATE conversations SET answered_at = coalesce(answered_at, ?), state = iif(state = 'offered', 'answered', state)
-    WHERE id = ?"""
+UPDATE conversations SET answered_at = coalesce(answered_at, ?), dialogs = coalesce(?, dialogs),
+    state = iif(state = 'offered', 'answered', state) WHERE id = ?"""
 _TALK = "UPDATE conversations SET state = 'talking' WHERE id = ? AND state IN ('offered', 'answered')"
 _TURN = "INSERT OR REPLACE INTO turns (conversation_id, position, document) VALUES (?, ?, ?)"
 _OUTCOME = """
@@ -134,11 +134,12 @@ class SqliteConversations:
         )
         await self._writer.submit(lambda connection: _run(connection, _OPEN, values))
 
-    async def mark_answered(self, conversation_id: str, now: datetime) -> None:
-        """The call was answered. Raises `NotFound`."""
+    async def mark_answered(self, conversation_id: str, now: datetime, dialogs: Sequence[str] = ()) -> None:
+        """The call is answered. Raises `NotFound`."""
+        kept = encode(list(dialogs)) if dialogs else None
 
         def job(connection: sqlite3.Connection) -> None:
-            if not connection.execute(_ANSWER, (stamp(now), conversation_id)).rowcount:
+            if not connection.execute(_ANSWER, (stamp(now), kept, conversation_id)).rowcount:
                 raise _unknown(conversation_id)
 
         await self._writer.submit(job)

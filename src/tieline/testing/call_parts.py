@@ -291,10 +291,10 @@ class JournalStore(MemoryStore):
         self.opened.add(opened.id)
         await super().open_conversation(opened)
 
-    async def mark_answered(self, conversation_id: str, now: datetime) -> None:
+    async def mark_answered(self, conversation_id: str, now: datetime, dialogs: Sequence[str] = ()) -> None:
         """Answered."""
         await self._commit("mark_answered")
-        await super().mark_answered(conversation_id, now)
+        await super().mark_answered(conversation_id, now, dialogs)
 
     async def save_turn(self, conversation_id: str, turn: Turn) -> None:
         """One turn."""

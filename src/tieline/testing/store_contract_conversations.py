@@ -168,7 +168,9 @@ class ConversationContract:
     async def test_the_dialogs_of_a_call_are_kept_while_it_is_up(self, store: Store) -> None:
         for name in ("conversation-c1", "conversation-c2", "conversation-c3"):
             await store.open_conversation(opened(name))
-        await store.keep_dialogs("conversation-c1", ["caller"])
+        await store.mark_answered("conversation-c1", after(2), ["caller"])
+        await store.mark_answered("conversation-c1", after(3))
+        assert [list(dialogs) for _, dialogs in await store.dialogs_up()] == [["caller"]]
         await store.keep_dialogs("conversation-c1", ["caller", "callee"])
         await store.keep_dialogs("conversation-c2", ["alone"])
         found = {name: list(dialogs) for name, dialogs in await store.dialogs_up()}

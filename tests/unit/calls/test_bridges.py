@@ -45,6 +45,8 @@ def test_caller_and_human_are_joined_and_the_human_leaves_first() -> None:
         await ask_for_a_human(board)
         await joined(board)
         assert (await board.conversations())[0].outcome is not None
+        ((_, dialogs),) = await board.store.dialogs_up()
+        assert list(dialogs) == ["dialog of leg 1", f"dialog of leg {CALLEE}"]
         await elapse(75.0)
         leave(board)
 

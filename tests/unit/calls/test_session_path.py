@@ -32,11 +32,17 @@ def hand_off(run: Run) -> TurnResult:
     )
 
 
+async def dialogs_up(board: Switchboard) -> list[list[str]]:
+    """What a later process would say BYE in."""
+    return [list(dialogs) for _, dialogs in await board.store.dialogs_up()]
+
+
 def test_the_normal_path_is_walked_in_order() -> None:
     async def story(board: Switchboard) -> None:
         board.store.delays["save_outcome"] = 3.0  # a slow disk
         board.invite()
         await board.hear("Welcome.")
+        assert await dialogs_up(board) == [["dialog of leg 1"]]
         board.press("1")
         await board.until("played Let me pass you on.")
         assert "save_outcome" not in board.journal
@@ -44,6 +50,7 @@ def test_the_normal_path_is_walked_in_order() -> None:
 
     agent = ScriptedAgent(turn=hand_off, destinations=(QUEUE,))
     board = play_calls(story, agent=agent)
+    assert run_virtual(dialogs_up(board)) == []
     walk = [entry for entry in board.journal if not entry.startswith("run ")]
     assert walk == [
         "ring", "open_leg", "ran start", "open_conversation", "save_turn", "mark_answered", "answer",
@@ -295,6 +302,7 @@ def test_an_answer_only_project_is_answered_and_held() -> None:
         late = board.invite(body=b"")
         await board.until("answer", times=2)
         await elapse(1.0)
+        assert await dialogs_up(board) == []
         board.info(offered, "1")
         board.reinvite(offered, OFFER)
         board.reinvite(offered, b"v=0\r\n")
