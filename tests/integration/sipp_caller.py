@@ -216,7 +216,7 @@ class Played:
         """The server's BYE; one that was sent again counts once."""
         found = self.received("BYE ")
         assert found, self.output
-        assert len({one.header("Via") for one in found}) == 1
+        assert len({tuple(one.headers("Via")) for one in found}) == 1
         return found[0]
 
 
