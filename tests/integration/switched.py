@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.certificates import Authority
 from tests.integration import sipp_caller as sipp
 from tests.integration.served import HOST, Served, serving
 from tests.integration.sip_ports import free_port
@@ -24,6 +25,24 @@ CALLEE = "127.0.0.21"
 CONFIG = Path(__file__).parent / "kamailio" / "switch.cfg"
 PROJECT = Path(__file__).parent / "projects" / "edge"
 USER, PASSWORD = "tieline", "s3cret"
+
+TLS_CONFIG = """
+[server:default]
+method = TLSv1.2+
+certificate = {pair.certificate}
+private_key = {pair.key}
+ca_list = {ca}
+verify_certificate = yes
+require_certificate = yes
+
+[client:default]
+method = TLSv1.2+
+certificate = {pair.certificate}
+private_key = {pair.key}
+ca_list = {ca}
+verify_certificate = yes
+require_certificate = yes
+"""
 
 RESOURCES = """
 accounts: [{{slug: northwind}}]
@@ -78,10 +97,11 @@ class Switch:
         text = text.replace("INNERHOST", SWITCH).replace("INNER", f"{SWITCH}:{self.inner[1]}")
         for word, value in {**shown, "PROTO": self.transport}.items():
             text = text.replace(word, value)
-        (self.folder / "switch.cfg").write_text(text)
+        (self.folder / "switch.cfg").write_text(text.replace("FOLDER", str(self.folder)))
         with (self.folder / "kamailio.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["kamailio", "-DD", "-E", "-m", "64", "-f", str(self.folder / "switch.cfg"), "-Y", str(self.folder)],
+                ["kamailio", "-DD", "-E", "-m", "64", "-f", str(self.folder / "switch.cfg"), "-Y", str(self.folder),
+                 *(["-A", "WITH_TLS"] if self.transport == "tls" else [])],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         while not taken(*self.inner):
@@ -100,15 +120,27 @@ class Switch:
 def switched(
     folder: Path, transport: str = "udp", more: str = "", settings: dict[str, dict[str, Any]] | None = None
 ) -> Iterator[tuple[Served, Switch]]:
-    """Both, with `more` fields of the trunk between them."""
+    """Both, with `more` fields of the trunk between them. TLS is mutual."""
     switch = Switch(folder, transport)
     resources = RESOURCES.format(
         project=PROJECT, host=SWITCH, port=switch.inner[1], transport=transport, user=USER, password=PASSWORD,
         more=more,
     )  # fmt: skip
-    with serving(folder, {"log": {"level": "debug"}, **(settings or {})}, resources=resources) as served:
+    given = {"log": {"level": "debug"}, **(settings or {})}
+    if transport == "tls":
+        authority = Authority(folder)
+        theirs, ours = authority.issue("switch", SWITCH), authority.issue("own", HOST)
+        (folder / "tls.cfg").write_text(TLS_CONFIG.format(pair=theirs, ca=authority.certificate))
+        trusted = str(authority.certificate)
+        given["sip"] = {
+            "udp_host": HOST, "udp_port": 0, "tcp_host": "", "tls_host": HOST, "tls_port": 0, "tls_ca": trusted,
+            "tls_client_ca": trusted, "tls_certificate": str(ours.certificate), "tls_key": str(ours.key),
+        }  # fmt: skip
+    with serving(folder, given, resources=resources) as served:
+        address = served.addresses.sip_tls if transport == "tls" else served.sip(transport)
+        assert address is not None
         try:
-            switch.start(served.sip(transport))
+            switch.start(address)
             yield served, switch
         finally:
             switch.stop()
@@ -119,16 +151,29 @@ def switched(
 
 def call(*headers: str) -> list[str]:
     """Steps: from the INVITE to the ACK."""
-    return [sipp.invite(headers=headers), *sipp.answered(), routed("ACK", 1, repeated=False)]
+    ok = (
+        '<recv response="200" rrs="true"><action><ereg regexp=".*" search_in="hdr" header="To:" '
+        'assign_to="called"/></action></recv>'
+    )
+    return [
+        sipp.invite(headers=headers),
+        sipp.receive(100, optional=True),
+        sipp.receive(180, optional=True),
+        ok,
+        routed("ACK", 1, repeated=False),
+    ]
 
 
 def routed(
-    method: str, cseq: int, *headers: str, body: str = "", kind: str = "", repeated: bool = True
+    method: str,
+    cseq: int,
+    *headers: str,
+    body: str = "",
+    kind: str = "application/sdp",
+    repeated: bool = True,
 ) -> str:
-    """A step: a request within the call, along its route set."""
-    text = sipp.request(
-        method, cseq, headers=["[routes]", *headers], body=body, kind=kind or "application/sdp"
-    )
+    """A step: a request of the caller's within the call, along its route set."""
+    text = sipp.request(method, cseq, to="To:[$called]", headers=["[routes]", *headers], body=body, kind=kind)
     return sipp.send(text, retransmitted=repeated)
 
 
