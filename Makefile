@@ -33,7 +33,7 @@ fix: .venv-dev ## repair style and layout where a tool can
 	@$(bin)/ruff format .
 	@$(bin)/ruff check --quiet .
 
-bench: .venv-dev ## measure: reservations, calls, media, memory (ARGS='calls' to choose)
+bench: .venv-dev ## measure: reservations, calls, handoffs, media, floods, memory (ARGS='calls' to choose)
 	@tools/debian_packages.sh
 	@$(bin)/python -m bench $(ARGS)
 

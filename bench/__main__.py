@@ -11,7 +11,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-BENCHES = ("sip_core", "store", "reserve", "agent", "calls", "memory", "media", "relay")
+BENCHES = (
+    "sip_core",
+    "store",
+    "reserve",
+    "agent",
+    "calls",
+    "memory",
+    "media",
+    "relay",
+    "handoffs",
+    "tls",
+    "flood",
+    "long_call",
+)
 """In the order in which they run: what a part costs alone, then the whole."""
 
 
