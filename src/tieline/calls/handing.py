@@ -26,6 +26,8 @@ from tieline.model.receipt import HandoffFailure, Step
 from tieline.model.trunk import Trunk
 from tieline.sip.events import NotifyReceived, ReferCompleted, ReinviteCompleted, SipEvent
 
+NO_ANSWER = 408
+
 LEG_OVER_S = 90.0
 """How long a second leg may take to be over: more than the SIP stack takes to give up."""
 
@@ -240,7 +242,11 @@ class Handing:
     # -- the end ----------------------------------------------------------------------------------------------
 
     async def settle(self) -> None:
-        """Wait until every leg that a handoff made is over, and for the last word about a REFER."""
+        """Wait until every leg that a handoff made is over, and for the last word about a REFER.
+
+        The caller's leg is over, or its BYE was never answered.
+        """
+        self.on_bye_completed(NO_ANSWER)
         for bridge in self._bridges:
             bridge.abandon()
             await self._call.patience.wait(bridge.leg.over, LEG_OVER_S)
