@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
@@ -16,6 +16,9 @@ from tieline.agent.pool import AgentPool
 from tieline.agent.settings import AgentSettings
 from tieline.model.context import ContextValue
 from tieline.model.handoff import Destination
+
+Preview = Callable[[dict[str, Any], ConversationSnapshot, Sequence[Destination]], list[str]]
+"""Says in lines what would come of a handoff that a function asked for."""
 
 HANG_UP = "/hangup"
 EXIT_OK = 0
@@ -34,6 +37,7 @@ def run_chat(
     destinations: tuple[Destination, ...] = (),
     secrets: dict[str, str] | None = None,
     context: Sequence[ContextValue] = (),
+    preview: Preview | None = None,
 ) -> int:
     """Talk to the agent in the project folder `path` until it or the person ends the conversation.
 
@@ -52,7 +56,8 @@ def run_chat(
         callee_number=callee_number,
         context=[msgspec.to_builtins(value) for value in context],
     )
-    return asyncio.run(Chat(path, snapshot, input, output, destinations=destinations, secrets=secrets).talk())
+    chat = Chat(path, snapshot, input, output, destinations=destinations, secrets=secrets, preview=preview)
+    return asyncio.run(chat.talk())
 
 
 class Chat:
@@ -67,7 +72,9 @@ class Chat:
         *,
         destinations: tuple[Destination, ...] = (),
         secrets: dict[str, str] | None = None,
+        preview: Preview | None = None,
     ) -> None:
+        self._preview = preview
         self._settings = AgentSettings(runners_warm=1)
         self._pool = AgentPool(path, self._settings, destinations=destinations, secrets=secrets)
         self._snapshot = snapshot
@@ -137,9 +144,9 @@ class Chat:
             return True
         if result.handoff is not None:
             self._say("=", f"handoff {json.dumps(result.handoff, ensure_ascii=False)}")
-            for destination in self._pool.destinations:
-                if destination.name == result.handoff.get("destination"):
-                    self._say("=", f"destination {json.dumps(msgspec.to_builtins(destination))}")
+            if self._preview is not None:
+                for line in self._preview(result.handoff, self._snapshot, self._pool.destinations):
+                    self._say("=", line)
             return True
         if result.hangup:
             self._say("=", "the agent hung up")

@@ -81,6 +81,11 @@ def phone(context: typer.Context) -> None:
 
 def bench(context: typer.Context) -> None:
     """Measure this machine (from a source checkout): reservations, calls, media, memory."""
+    import tieline
+
+    checkout = Path(tieline.__file__).resolve().parents[2]
+    if (checkout / "bench" / "__main__.py").is_file() and str(checkout) not in sys.path:
+        sys.path.append(str(checkout))
     module: Any = _load("bench.__main__", "the bench scripts of a source checkout")
     status = module.main(list(context.args))
     if status:
@@ -111,7 +116,10 @@ def chat(
     caller: Annotated[str | None, typer.Option(help="The caller's number.")] = None,
     callee: Annotated[str | None, typer.Option(help="The number that was called.")] = None,
     profile: Annotated[
-        str, typer.Option(metavar="NAME", help="Read the headers as a trunk with this profile does.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Read the headers, and show handoffs, as on a trunk with this profile."
+        ),
     ] = "generic",
 ) -> None:
     """Talk to an agent in the terminal, with the same code that runs on calls.
@@ -119,6 +127,7 @@ def chat(
     A project named by its slug has the destinations and secrets that are configured for it; a folder has its own.
     """
     from tieline.agent.chat import run_chat
+    from tieline.commands.handoff_preview import preview_on
     from tieline.store.seal import unopened
 
     given, headers = _read_attributes(attributes), _read_headers(header or [])
@@ -142,6 +151,7 @@ def chat(
         destinations=configured.handoffs if configured is not None else (),
         secrets=configured.secrets if configured is not None else {},
         context=_read_context(headers, profile),
+        preview=preview_on(profile),
     )
     if status:
         raise typer.Exit(status)

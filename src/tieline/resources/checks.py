@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 from tieline.handoff.plan import DEFAULT_NAME
 from tieline.integrations.profiles import PROFILES
@@ -21,9 +22,11 @@ NEED_TARGET = ("register", "options_interval_s", "transport", "tls_name")
 def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None:
     """Note every broken rule. A fault is placed at the file's resource where one of those concerned is in it."""
 
-    def fault(kind: str, name: str, field: str, message: str) -> None:
+    def fault(kind: str, name: str, field: str, message: str, item: str | None = None) -> None:
         draft = drafts[kind].get(name)
-        line = draft.line_of(field) if draft is not None else 1
+        line = 1
+        if draft is not None:
+            line = draft.line_of(field) if item is None else draft.line_of_item(field, item)
         reader.fault(line, f"{kind}.{name}.{field}", message)
 
     _check_ids(resources, fault)
@@ -37,7 +40,10 @@ def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None
     _check_secrets(resources, fault)
 
 
-Fault = Callable[[str, str, str, str], None]
+class Fault(Protocol):
+    """Takes note of a broken rule: kind and name of the resource, the field, and which item of it where it is a list."""
+
+    def __call__(self, kind: str, name: str, field: str, message: str, item: str | None = None) -> None: ...
 
 
 def _check_ids(resources: Resources, fault: Fault) -> None:
@@ -174,23 +180,19 @@ def _check_handoffs(resources: Resources, fault: Fault) -> None:
         for one in project.handoffs:
             endpoint = one.sip_config.outbound_endpoint
             if endpoint is not None and accounts.get(endpoint, "") not in {None, project.account}:
-                problem = "belongs to another account" if endpoint in accounts else "is no trunk"
-                fault(
-                    "projects",
-                    project.slug,
-                    "handoffs",
-                    f"{one.name}: outbound_endpoint {endpoint} {problem}",
-                )
+                problem = "belongs to another account"
+                if endpoint not in accounts:
+                    problem = unknown(endpoint, accounts, "trunk")
+                message = f"{one.name}: outbound_endpoint {endpoint!r}: {problem}"
+                fault("projects", project.slug, "handoffs", message, one.name)
             for rung in one.fallback or ():
                 wanted = rung.destination
-                known = wanted is None or wanted in names or wanted.casefold() == DEFAULT_NAME
-                if project.path is None and not known:
-                    fault(
-                        "projects",
-                        project.slug,
-                        "handoffs",
-                        f"{one.name}: fallback names no destination {wanted!r}",
-                    )
+                if wanted is None or wanted in names or wanted.casefold() == DEFAULT_NAME:
+                    continue
+                if project.path is None:
+                    problem = unknown(wanted, names, "destination")
+                    message = f"{one.name}: fallback {wanted!r}: {problem}"
+                    fault("projects", project.slug, "handoffs", message, one.name)
 
 
 def _check_secrets(resources: Resources, fault: Fault) -> None:

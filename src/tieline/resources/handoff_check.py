@@ -105,7 +105,7 @@ def refuse_hopeless(
 ) -> tuple[HandoffRemark, ...]:
     """Make faults of the hopeless remarks that the file brings about; the others are returned.
 
-    A fault stands at the project's `handoffs`, or at the trunk where only that is in the file. What was hopeless before
+    A fault stands at the destination, or at the trunk where only that is in the file. What was hopeless before
     and is not in the file is told, and does not keep the rest from being applied.
     """
     left = []
@@ -113,7 +113,8 @@ def refuse_hopeless(
         project = drafts["projects"].get(remark.project)
         trunk = next((drafts["trunks"][name] for name in remark.trunks if name in drafts["trunks"]), None)
         if remark.hopeless and project is not None:
-            reader.fault(project.line_of("handoffs"), f"projects.{remark.project}.handoffs", str(remark))
+            line = project.line_of_item("handoffs", remark.destination)
+            reader.fault(line, f"projects.{remark.project}.handoffs", str(remark))
         elif remark.hopeless and trunk is not None:
             key, message = f"trunks.{trunk.values['name']}.profile", f"project {remark.project}: {remark}"
             reader.fault(trunk.line_of("profile"), key, message)

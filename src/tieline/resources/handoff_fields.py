@@ -60,6 +60,11 @@ def _header(reader: Reader, value: Value, path: str) -> Any:
 def _rung(reader: Reader, value: Value, path: str) -> Any:
     """One step of a ladder: a method's name, or a mapping with a destination, a method, or both."""
     if value.kind != "mapping":
+        if value.text is not None and value.text not in list(HandoffMethod):
+            problem = (
+                f"no method ({_METHODS}); another destination is written `destination: {value.text[:64]}`"
+            )
+            return reader.fault(value.line, path, f"{value.text[:64]!r} is {problem}")
         found = _method(reader, value, path)
         return FAULTY if found is FAULTY else Rung(method=found)
     draft = reader.fields(value, RUNG_FIELDS, path, "fallback")

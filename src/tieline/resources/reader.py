@@ -42,7 +42,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One resource as the file has it: its fields read, and the line of each."""
+    """One resource as the file has it: its fields read, and the line of each and of each item of a list (`name[0]`)."""
 
     kind: str
     line: int
@@ -52,6 +52,14 @@ class Draft:
     def line_of(self, name: str) -> int:
         """Where a field stands, else where the resource begins."""
         return self.lines.get(name, self.line)
+
+    def line_of_item(self, name: str, item: str) -> int:
+        """Where the item named `item` of a list begins, else where the list stands."""
+        found = self.values.get(name)
+        for index, one in enumerate(found if isinstance(found, tuple) else ()):
+            if getattr(one, "name", None) == item:
+                return self.lines.get(f"{name}[{index}]", self.line_of(name))
+        return self.line_of(name)
 
 
 @dataclass(slots=True)
@@ -100,15 +108,22 @@ class Reader:
             if row.required and row.name not in values:
                 self.fault(value.line, f"{path}.{row.name}", "is missing")
                 values[row.name] = FAULTY
-        return Draft(kind=kind, line=value.line, values=values, lines=value.key_lines)
+        items = {
+            f"{name}[{index}]": item.line
+            for name, inner in value.entries.items()
+            for index, item in enumerate(inner.items)
+        }
+        return Draft(kind=kind, line=value.line, values=values, lines=value.key_lines | items)
 
 
 def unknown(name: str, known: Iterable[str], noun: str) -> str:
     """Say that `name` is unknown, and which known one it may have meant."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
-    return f"unknown {noun}; " + (
-        f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+    if close:
+        return f"unknown {noun}; did you mean {close[0]}?"
+    return (
+        f"unknown {noun}; known are {', '.join(sorted(known))}" if known else f"unknown {noun}; there is none"
     )
 
 

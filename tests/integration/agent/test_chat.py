@@ -10,6 +10,7 @@ import pytest
 
 from tieline.agent.chat import run_chat
 from tieline.agent.project import check_project
+from tieline.commands.handoff_preview import preview_on
 from tieline.testing.agents import write_project
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -22,12 +23,17 @@ def chat(path: Path, lines: str, **fields: Any) -> tuple[int, list[str]]:
 
 
 def test_a_handoff_is_shown_with_its_headers_and_the_state() -> None:
-    status, lines = chat(EXAMPLES / "front_desk", "9\n0\n", attributes={"customer": {"first_name": "Ada"}})
+    status, lines = chat(
+        EXAMPLES / "front_desk",
+        "9\n0\n",
+        attributes={"customer": {"first_name": "Ada"}},
+        preview=preview_on("generic"),
+    )
     assert status == 0
     assert lines[1].startswith("< Hello Ada, this is Northwind.")
     assert '· metric HANDOFF = "asked_for_a_person"' in "\n".join(lines)
     assert any(line.startswith('= handoff {"destination": "contact_centre"') for line in lines)
-    assert any("X-destination" in line and "$handoff_to" in line for line in lines)
+    assert "=   X-destination: reception" in lines
     assert '"handoff_to": "reception"' in lines[-1]
 
 

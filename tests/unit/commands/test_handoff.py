@@ -94,7 +94,7 @@ def test_apply_and_doctor_say_what_will_not_get_through(applied: Tieline, tmp_pa
     bad = text.replace("{method: bye}", "{method: invite}")
     refused = applied("apply", "-f", write(tmp_path, bad))
     assert refused.status == 3
-    assert "handoffs.yaml:5: projects.desk.handoffs: x on sbc: invite has no route" in refused.err
+    assert "handoffs.yaml:6: projects.desk.handoffs: x on sbc: invite has no route" in refused.err
 
 
 def test_profiles(tieline: Tieline) -> None:

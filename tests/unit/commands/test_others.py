@@ -204,7 +204,7 @@ def test_chat_with_what_is_configured(project: Tieline, monkeypatch: pytest.Monk
     ran = project("chat", "one", *given)
     assert ran.status == 0, ran.out
     assert "< swordfish gold +15550100001 +15550100002" in ran.out
-    assert '"X-Reason"' in ran.out
+    assert "=   X-Reason: asked" in ran.out
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     of_genesys = project("chat", "one", *given, "-H", "x-inin-cnv: 7f3c", "--profile", "genesys")
     assert "+15550100002 7f3c" in of_genesys.out

@@ -158,10 +158,13 @@ PROJECT = "accounts: [{slug: a}]\nprojects:\n  - slug: p\n    answer_only: true\
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye, outbound_encryption: none}\n", 7, "'none' is not TLS/SRTP or UDP/RTP"),
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye, ring_sound: song}\n", 7, "unknown word"),
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [{}]\n", 8, "neither a destination nor a method"),
-        ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [fax]\n", 8, "unknown word"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [fax]\n", 8, "'fax' is no method (refer, invite, bye); another destination is written `destination: fax`"),
+        ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [[bye]]\n", 8, "must be text"),
         ("    handoffs:\n      - name: x\n        sip_config: {method: bye}\n        fallback: [{to: y, method: bye}]\n", 8, "unknown field"),
-        ("    handoffs:\n      - {name: x, sip_config: {method: bye}, fallback: [{destination: y}]}\n", 5, "x: fallback names no destination 'y'"),
-        ("    handoffs:\n      - {name: x, sip_config: {method: invite, phone_number: 100, outbound_endpoint: t}}\n", 5, "x: outbound_endpoint t is no trunk"),
+        ("    handoffs:\n      - {name: x, sip_config: {method: bye}, fallback: [{destination: y}]}\n", 6, "x: fallback 'y': unknown destination; known are x"),
+        ("    handoffs:\n      - {name: x, sip_config: {method: bye}}\n      - {name: desk, sip_config: {method: refer, phone_number: 100}, fallback: [{destination: dask}]}\n",
+         7, "desk: fallback 'dask': unknown destination; did you mean desk?"),
+        ("    handoffs:\n      - {name: x, sip_config: {method: invite, phone_number: 100, outbound_endpoint: t}}\n", 6, "x: outbound_endpoint 't': unknown trunk; there is none"),
         ("    fallback_handoff: nowhere\n", 5, "there is no destination 'nowhere'"),
         ("    handoff_api: {state_keys: [a, b], aliases: {a: b}}\n", 5, "two keys would be exposed as 'b'"),
         ("    handoff_api: [a]\n", 5, "must be a mapping"),
@@ -225,7 +228,7 @@ def test_an_endpoint_of_another_account() -> None:
     text = text.replace(", {name: n, project: q, numbers: [+15550100000]}", "")
     assert faults(text.replace("ENDPOINT", "t") + own) == []
     assert faults(text.replace("ENDPOINT", "v") + own) == []
-    assert "outbound_endpoint u belongs to another account" in only(text.replace("ENDPOINT", "u") + own)[2]
+    assert "outbound_endpoint 'u': belongs to another account" in only(text.replace("ENDPOINT", "u") + own)[2]
 
 
 def test_keys_must_differ_and_belong_together() -> None:

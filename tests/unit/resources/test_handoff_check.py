@@ -44,7 +44,7 @@ def test_what_fails_on_one_trunk_alone_is_told() -> None:
 
 def test_what_cannot_work_on_any_trunk_is_refused_with_its_line() -> None:
     ((line, key, message),) = faults(PROJECT + ONE_TRUNK)
-    assert (line, key) == (6, "projects.desk.handoffs")
+    assert (line, key) == (7, "projects.desk.handoffs")
     assert "people on five9: five9 refuses REFER" in message
     allowed = applier(PROJECT + ONE_TRUNK, allow_hopeless=True).plan(Resources())
     assert allowed.remarks[0].hopeless
