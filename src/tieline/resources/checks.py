@@ -41,9 +41,10 @@ def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None
 
 
 class Fault(Protocol):
-    """Takes note of a broken rule: kind and name of the resource, the field, and which item of it where it is a list."""
+    """Takes note of a broken rule."""
 
-    def __call__(self, kind: str, name: str, field: str, message: str, item: str | None = None) -> None: ...
+    def __call__(self, kind: str, name: str, field: str, message: str, item: str | None = None) -> None:
+        """A field of one resource is at fault; `item` names the one of a list that is."""
 
 
 def _check_ids(resources: Resources, fault: Fault) -> None:
