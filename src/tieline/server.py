@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -59,6 +59,7 @@ from tieline.wiring import (
     sip_config,
     sip_location,
     tls_files,
+    trunk_options,
 )
 
 PRUNE_S = 3600.0
@@ -110,14 +111,16 @@ class Server:
         self.tls = TlsContexts(tls_files(settings))
         self.location = sip_location(settings, self._bindings, time.monotonic)
         config = sip_config(settings, self._bindings)
+        options_of = trunk_options(settings, config)
         self.endpoint = SipEndpoint(
-            SipStack(config, SystemIds(), self._admit_peer, peer_options(settings, config, self._trunk_at)),
+            SipStack(config, SystemIds(), self._admit_peer, peer_options(options_of, self._trunks_at)),
             self._on_sip_event,
             StreamLimits(keepalive_s=settings.sip.keepalive_s),
             self.tls,
             self._tls_name,
         )
-        self.trunks = TrunkWatch(SipLegs(self.endpoint), self.location, self._on_trunk_changed)
+        self._legs = SipLegs(self.endpoint, options_of)
+        self.trunks = TrunkWatch(self._legs, self.location, self._on_trunk_changed)
         self.refusals = RefusalLog(self.store, self.clock, self.metrics)
         self.registry = CallRegistry(
             self._call_services(), self.admission, self.refusals, self.agents.take, self.agents.give_back
@@ -144,7 +147,7 @@ class Server:
     def _call_services(self) -> CallServices:
         settings = self.settings
         return CallServices(
-            sip=SipLegs(self.endpoint),
+            sip=self._legs,
             media=self.media,
             prompts=self.prompts,
             bindings=self.reservations,
@@ -352,21 +355,22 @@ class Server:
 
     def _admit_peer(self, flow: Flow) -> Peer:
         """Whether a datagram is worth reading: only those of trunks are."""
-        if self._trunk_at(flow.remote[0]) is not None:
+        if self._trunks_at(flow.remote[0]):
             return Peer.KNOWN
         return Peer.REFUSE if self.settings.sip.unknown_peers is UnknownPeers.REFUSE else Peer.DROP
 
-    def _trunk_at(self, host: str) -> Trunk | None:
-        """The trunk that an address belongs to: by its networks, or because we called it there."""
-        found = self.directory.trunk_by_host(host)
-        if found is None and (name := self.location.trunk_at(host)) is not None:
-            found = self.directory.trunk(name)
+    def _trunks_at(self, host: str) -> Sequence[Trunk]:
+        """The trunks that an address belongs to: by their networks, or because we called one there."""
+        found = self.directory.trunks_by_host(host)
+        if not found and (name := self.location.trunk_at(host)) is not None:
+            called = self.directory.trunk(name)
+            return () if called is None else (called,)
         return found
 
     def _tls_name(self, flow: Flow) -> str | None:
         """The name for the certificate of a peer that is called at an address: its trunk's."""
-        trunk = self._trunk_at(flow.remote[0])
-        return trunk.tls_name if trunk is not None else None
+        trunks = self._trunks_at(flow.remote[0])
+        return trunks[0].tls_name if trunks else None
 
     async def _check_store(self) -> str | None:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from tieline.model.trunk import Support, Trunk
 from tieline.net.addresses import free_port, is_wildcard, local_address_towards, resolve_literal
 from tieline.net.dns_cache import DnsCache, parse_server
 from tieline.net.media_link import MediaSettings
+from tieline.net.sip_legs import TrunkOptions
 from tieline.net.sip_location import SipLocation
 from tieline.net.sip_tls import TlsFiles
 from tieline.sip.config import Credentials, PeerOptions, PeerOptionsOf, SipConfig
@@ -76,17 +78,24 @@ def sip_config(settings: Settings, bindings: SipBindings) -> SipConfig:
     )
 
 
-def peer_options(
-    settings: Settings, config: SipConfig, trunk_at: Callable[[str], Trunk | None]
-) -> PeerOptionsOf:
-    """How to speak to the peer at the other end of a flow: its trunk's settings over those of its profile.
+def peer_options(options_of: TrunkOptions, trunks_at: Callable[[str], Sequence[Trunk]]) -> PeerOptionsOf:
+    """How to speak to the peer at the other end of a flow, by its address alone; `trunks_at` finds its trunks."""
 
-    `trunk_at` finds the trunk of an address.
-    """
+    def choose(flow: Flow) -> PeerOptions:
+        trunks = trunks_at(flow.remote[0])
+        options = options_of(flow, trunks[0] if trunks else None)
+        if len(trunks) < 2:
+            return options
+        return replace(options, others=tuple([options_of(flow, each) for each in trunks[1:]]))
+
+    return choose
+
+
+def trunk_options(settings: Settings, config: SipConfig) -> TrunkOptions:
+    """How to speak to a trunk's peer at the other end of a flow: the trunk's settings over those of its profile."""
     told_to = advertised_address(settings, config)
 
-    def options_of(flow: Flow) -> PeerOptions:
-        trunk = trunk_at(flow.remote[0])
+    def options_of(flow: Flow, trunk: Trunk | None) -> PeerOptions:
         advertised = told_to(flow, trunk)
         if trunk is None:
             return PeerOptions(advertised=advertised)

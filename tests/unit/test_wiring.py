@@ -29,6 +29,7 @@ from tieline.wiring import (
     sip_bindings,
     sip_config,
     sip_location,
+    trunk_options,
 )
 
 
@@ -95,7 +96,7 @@ class TestWhatAPeerIsTold:
             environ={}, overrides={**off, **{f"sip.{name}": value for name, value in sip.items()}}
         )
         config = sip_config(settings, sip_bindings(settings))
-        return peer_options(settings, config, lambda _host: trunk)(flow).advertised
+        return trunk_options(settings, config)(flow, trunk).advertised
 
     def test_everybodys(self) -> None:
         assert self.told(self.PEER, udp_host="127.0.0.1") is None
@@ -157,15 +158,29 @@ BOTH_NAMES = {"username": "us", "password": "ours", "auth_username": "them", "au
 def test_how_a_trunks_peer_is_spoken_to(fields: dict[str, object], options: dict[str, object]) -> None:
     settings = load_settings(environ={}, overrides={"sip.udp_host": "127.0.0.1"})
     trunk = Trunk(name="t", networks=(), **fields)  # type: ignore[arg-type]
-    options_of = peer_options(settings, sip_config(settings, sip_bindings(settings)), lambda _host: trunk)
-    shown = options_of(Flow(Transport.UDP, ("127.0.0.1", 5060)))
+    options_of = trunk_options(settings, sip_config(settings, sip_bindings(settings)))
+    shown = peer_options(options_of, lambda _host: [trunk])(Flow(Transport.UDP, ("127.0.0.1", 5060)))
     assert shown == PeerOptions(**{"large_over_tcp": True, **options})  # type: ignore[arg-type]
 
 
 def test_a_peer_of_no_trunk_is_spoken_to_as_any() -> None:
     settings = load_settings(environ={}, overrides={"sip.udp_host": "127.0.0.1"})
-    options_of = peer_options(settings, sip_config(settings, sip_bindings(settings)), lambda _host: None)
-    assert options_of(Flow(Transport.UDP, ("127.0.0.1", 5060))) == PeerOptions()
+    options_of = trunk_options(settings, sip_config(settings, sip_bindings(settings)))
+    flow = Flow(Transport.UDP, ("127.0.0.1", 5060))
+    assert peer_options(options_of, lambda _host: ())(flow) == PeerOptions()
+
+
+def test_several_trunks_at_one_address_keep_their_terms() -> None:
+    settings = load_settings(environ={}, overrides={"sip.udp_host": "127.0.0.1"})
+    options_of = trunk_options(settings, sip_config(settings, sip_bindings(settings)))
+    trunks = [
+        Trunk(name=name, networks=(), target="sip:h;transport=udp", auth_username=name, auth_password="x")
+        for name in ("a", "b")
+    ]
+    shown = peer_options(options_of, lambda _host: trunks)(Flow(Transport.UDP, ("127.0.0.1", 5060)))
+    assert shown == PeerOptions(
+        required=Credentials("a", "x"), others=(PeerOptions(required=Credentials("b", "x")),)
+    )
 
 
 async def test_where_trunks_are_looked_for() -> None:

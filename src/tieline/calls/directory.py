@@ -39,7 +39,7 @@ class Directory:
         self._pools_by_number: defaultdict[str, list[Pool]] = defaultdict(list)
         self._projects_by_number: defaultdict[str, list[Project]] = defaultdict(list)
         self._suffixes: dict[int, dict[str, str | None]] = {}
-        self._trunks_by_host: dict[str, Trunk | None] = {}
+        self._trunks_by_host: dict[str, tuple[Trunk, ...]] = {}
         self._index(lingering)
 
     @classmethod
@@ -121,8 +121,17 @@ class Directory:
         """The trunk called `name`."""
         return next((t for t in self.resources.trunks if t.name == name), None)
 
-    def trunk_by_host(self, host: str) -> Trunk | None:
-        """The trunk whose networks hold the address, longest prefix first; remembered per address."""
+    def trunk_by_host(self, host: str, proven: str | None = None) -> Trunk | None:
+        """The trunk at an address: of several, the one whose caller has proven to be the user `proven`."""
+        found = self.trunks_by_host(host)
+        named = [trunk for trunk in found if trunk.auth_username == proven] if proven is not None else found
+        return (named or found or (None,))[0]
+
+    def trunks_by_host(self, host: str) -> tuple[Trunk, ...]:
+        """The trunks whose networks hold the address, by the longest prefix; remembered per address.
+
+        They are several only where each has credentials of its own to prove.
+        """
         try:
             return self._trunks_by_host[host]
         except KeyError:
@@ -132,13 +141,13 @@ class Directory:
             self._trunks_by_host[host] = found
         return found
 
-    def _match_network(self, host: str) -> Trunk | None:
+    def _match_network(self, host: str) -> tuple[Trunk, ...]:
         try:
             address = ipaddress.ip_address(host.split("%", 1)[0])
         except ValueError:
-            return None
+            return ()
         mapped = getattr(address, "ipv4_mapped", None)
-        for network, trunk in self._networks:
+        for network, _ in self._networks:
             if address in network or (mapped is not None and mapped in network):
-                return trunk
-        return None
+                return tuple([trunk for same, trunk in self._networks if same == network])
+        return ()

@@ -83,9 +83,11 @@ class SipPort(Protocol):
         to: str,
         sdp: bytes,
         headers: Sequence[Header] = (),
+        trunk: Trunk | None = None,
     ) -> int:
         """Call somebody; the new leg's number. `LegProgress`, `LegAnswered` or `LegRefused` follow, perhaps at once.
 
+        It is spoken to as its `trunk` says, or without one as that of the flow's address.
         `from_` and `to` are addresses without tags. Raises `HeaderRefused` and `WrongArgument`.
         """
         ...

@@ -107,7 +107,7 @@ class CallRegistry:
 
     def _offer(self, invite: InviteReceived) -> None:
         self._services.observer.offered()
-        decision = route_call(invite.request, invite.flow.remote[0], self.directory)
+        decision = route_call(invite.request, invite.flow.remote[0], self.directory, invite.proven)
         if isinstance(decision, Route):
             full = self.admission.admit(decision.trunk, self._services.clock.monotonic())
             if full is None:
@@ -158,7 +158,7 @@ class CallRegistry:
     def _refuse(self, invite: InviteReceived, refusal: Refusal) -> None:
         self._services.sip.reject(invite.leg_id, refusal.status, refusal.phrase, refusal_headers(refusal))
         self._services.sip.take_trace(invite.leg_id)
-        trunk = self.directory.trunk_by_host(invite.flow.remote[0])
+        trunk = self.directory.trunk_by_host(invite.flow.remote[0], invite.proven)
         self._refusals.note(invite, refusal, trunk.name if trunk else None)
 
     async def wait_idle(self) -> None:

@@ -61,14 +61,20 @@ class _Decision:
         return Refusal(status=status, phrase=PHRASES[status], reason=reason, rules=tuple(self.rules))
 
 
-def route_call(request: Request, host: str, directory: Directory) -> Route | Refusal:
-    """Decide for an INVITE from the address `host`. Limits and draining are admission's business, not routing's."""
+def route_call(
+    request: Request, host: str, directory: Directory, proven: str | None = None
+) -> Route | Refusal:
+    """Decide for an INVITE from the address `host`, whose sender has proven to be the user `proven`.
+
+    Limits and draining are admission's business, not routing's.
+    """
     decision = _Decision()
-    trunk = directory.trunk_by_host(host)
+    trunk = directory.trunk_by_host(host, proven)
     if trunk is None:
         decision.note("trunk", False, f"no trunk's networks hold the source address {host}")
         return decision.refuse(403, RefusalReason.UNKNOWN_TRUNK)
-    decision.note("trunk", True, f"{host} belongs to trunk {trunk.name}")
+    by = f", user {proven}," if proven is not None else ""
+    decision.note("trunk", True, f"{host}{by} belongs to trunk {trunk.name}")
     named = _by_token(request, trunk, directory, decision)
     if isinstance(named, Refusal):
         return named

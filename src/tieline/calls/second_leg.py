@@ -84,6 +84,7 @@ class SecondLeg:
             target.to,
             self.media.make_offer(),
             target.headers,
+            self._trunk,
         )
         self._flow = flow
         self._ids.append(self.id)

@@ -56,11 +56,13 @@ class TrunkHealth:
 class WatchSip(Protocol):
     """The verbs that watching needs; what follows comes back as events, by number."""
 
-    def options(self, flow: Flow, uri: str) -> int:
+    def options(self, flow: Flow, uri: str, trunk: Trunk | None = None) -> int:
         """Ping; `OptionsCompleted` follows."""
         ...
 
-    def register(self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int) -> int:
+    def register(
+        self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int, trunk: Trunk | None = None
+    ) -> int:
         """Register or refresh, with 0 take back; `RegisterCompleted` follows. Raises `TielineError`."""
         ...
 
@@ -144,7 +146,7 @@ class TrunkWatch:
         except TielineError as error:
             return False, error.message
         for flow in flows:
-            answer = await self._answer(partial(self._sip.options, flow, uri))
+            answer = await self._answer(partial(self._sip.options, flow, uri, trunk))
             answered = answer is not None and answer.status not in _SILENT
             self._location.note(flow, worked=answered)
             status = answer.status if answer is not None else "nothing"
@@ -191,7 +193,7 @@ class TrunkWatch:
         except TielineError as error:
             flows, detail = [], error.message
         for flow in flows:
-            ask = partial(self._sip.register, flow, registrar, aor, user)
+            ask = partial(self._sip.register, flow, registrar, aor, user, trunk=trunk)
             answer = await self._answer(partial(ask, trunk.register_expires_s))
             status = answer.status if answer is not None else 503
             self._location.note(flow, worked=status not in _SILENT)

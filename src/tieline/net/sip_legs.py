@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tieline.errors import TielineError
+from tieline.model.trunk import Trunk
 from tieline.net.dialogs import write_dialog
 from tieline.net.sip_endpoint import SipEndpoint
 from tieline.observe.logging import get_logger
+from tieline.sip.config import PeerOptions
 from tieline.sip.errors import HeaderRefused, UnknownLeg, WrongState
 from tieline.sip.events import Flow
 from tieline.sip.leg import TraceEntry
@@ -19,12 +21,19 @@ from tieline.sip.stack import SipStack
 
 Header = tuple[str, str]
 
+TrunkOptions = Callable[[Flow, Trunk | None], PeerOptions]
+"""How to speak to the peer at the other end of a flow, as the given trunk's."""
+
 
 class SipLegs:
-    """Implements `tieline.calls.ports.SipPort` on a running endpoint."""
+    """Implements `tieline.calls.ports.SipPort` on a running endpoint.
 
-    def __init__(self, endpoint: SipEndpoint) -> None:
+    `options_of` says how a trunk's peer is spoken to; without it each is spoken to as its address says.
+    """
+
+    def __init__(self, endpoint: SipEndpoint, options_of: TrunkOptions | None = None) -> None:
         self._endpoint = endpoint
+        self._options_of = options_of
         self._log = get_logger("sip")
 
     def _act(self, verb: Callable[[SipStack, float], None]) -> bool:
@@ -85,9 +94,13 @@ class SipLegs:
         to: str,
         sdp: bytes,
         headers: Sequence[Header] = (),
+        trunk: Trunk | None = None,
     ) -> int:
         """Call somebody; the new leg's number. Raises `HeaderRefused` and `WrongArgument`."""
-        return self._endpoint.act(lambda stack, now: stack.invite(flow, uri, from_, to, sdp, now, headers))
+        options = self._options(flow, trunk)
+        return self._endpoint.act(
+            lambda stack, now: stack.invite(flow, uri, from_, to, sdp, now, headers, options=options)
+        )
 
     def cancel(self, leg_id: int) -> None:
         """Give up a call that was not answered yet."""
@@ -105,15 +118,24 @@ class SipLegs:
         """Refuse an UPDATE."""
         self._act(lambda stack, now: stack.reject_update(leg_id, status, now))
 
-    def options(self, flow: Flow, uri: str) -> int:
+    def options(self, flow: Flow, uri: str, trunk: Trunk | None = None) -> int:
         """Ping a peer. Raises `WrongArgument`."""
-        return self._endpoint.act(lambda stack, now: stack.options(flow, uri, now))
+        options = self._options(flow, trunk)
+        return self._endpoint.act(lambda stack, now: stack.options(flow, uri, now, options))
 
-    def register(self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int) -> int:
+    def register(
+        self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int, trunk: Trunk | None = None
+    ) -> int:
         """Register or refresh, with 0 take back. Raises `WrongArgument` and `RegisterPending`."""
+        options = self._options(flow, trunk)
         return self._endpoint.act(
-            lambda stack, now: stack.register(flow, registrar, aor, user, expires_s, now)
+            lambda stack, now: stack.register(flow, registrar, aor, user, expires_s, now, options)
         )
+
+    def _options(self, flow: Flow, trunk: Trunk | None) -> PeerOptions | None:
+        if trunk is None or self._options_of is None:
+            return None
+        return self._options_of(flow, trunk)
 
     def dialog(self, leg_id: int) -> str | None:
         """What a later process needs to end the leg's call; None when there is nothing to end."""

@@ -10,7 +10,7 @@ from tieline.handoff.plan import DEFAULT_NAME
 from tieline.integrations.profiles import PROFILES
 from tieline.model.pool import Pool
 from tieline.model.resources import Resources
-from tieline.model.trunk import NumberSource
+from tieline.model.trunk import NumberSource, Trunk
 from tieline.resources.reader import Draft, Reader, unknown
 
 Names = Mapping[str, Mapping[str, Draft]]
@@ -136,16 +136,26 @@ def _check_project_numbers(resources: Resources, fault: Fault) -> None:
 
 
 def _check_trunks(resources: Resources, fault: Fault) -> None:
-    holders: dict[str, str] = {}
+    holders: dict[str, list[Trunk]] = {}
     for trunk in resources.trunks:
         if not trunk.networks:
             fault("trunks", trunk.name, "networks", "at least one network is needed")
         if (trunk.number_from is NumberSource.HEADER) != (trunk.number_header is not None):
             fault("trunks", trunk.name, "number_header", "goes with `number_from: header`, and only with it")
         for network in trunk.networks:
-            other = holders.setdefault(network, trunk.name)
-            if other != trunk.name:
-                fault("trunks", trunk.name, "networks", f"{network} already belongs to the trunk {other}")
+            others = holders.setdefault(network, [])
+            for other in others:
+                if not _told_apart(trunk, other):
+                    wanted = "an `auth_username` of its own for each of them would tell their calls apart"
+                    message = f"{network} already belongs to the trunk {other.name}; {wanted}"
+                    fault("trunks", trunk.name, "networks", message)
+            others.append(trunk)
+
+
+def _told_apart(one: Trunk, other: Trunk) -> bool:
+    """Whether calls from one address can be known as either's: by the user that they have proven to be."""
+    names = {one.auth_username, other.auth_username}
+    return one is other or (None not in names and len(names) == 2)
 
 
 def _check_reach(resources: Resources, fault: Fault) -> None:

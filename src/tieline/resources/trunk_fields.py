@@ -10,7 +10,8 @@ _SECRET = "text, or `{value_from_env: NAME}`"
 
 TRUNK_FIELDS = (
     Field("name", "name", "The trunk's name.", name, required=True),
-    Field("networks", "list of networks", "Source addresses of the peer, like `192.0.2.0/24`.",
+    Field("networks", "list of networks", "Source addresses of the peer, like `192.0.2.0/24`. Trunks may share one if "
+          "each has an `auth_username` of its own.",
           several(network), required=True),
     Field("profile", "name", "The [profile](profiles.md) of what is at the other end (generic).", name),
     Field("account", "name", "The only account it may reach; any without it.", name),

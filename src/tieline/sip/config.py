@@ -73,7 +73,8 @@ class PeerOptions:
     peers that read only the first one may need MD5 alone. `session_expires_s` None turns session timers off,
     `min_se_s` is the least we take (RFC 4028); `timer_required` and `reliable_required` put the extension into Require
     of our INVITEs and refuse INVITEs without it (421); `reliable` says whether we claim 100rel at all (RFC 3262).
-    `large_over_tcp` moves requests that are too long for a datagram to TCP (RFC 3261 section 18.1.1).
+    `large_over_tcp` moves requests that are too long for a datagram to TCP (RFC 3261 section 18.1.1). `others` are
+    further peers at the same address, each with credentials of its own to prove: a call is that one's whose it proves.
     """
 
     advertised: tuple[str, int] | None = None
@@ -87,7 +88,10 @@ class PeerOptions:
     reliable: bool = True
     reliable_required: bool = False
     large_over_tcp: bool = False
+    others: tuple[PeerOptions, ...] = ()
 
+
+DEFAULT_OPTIONS = PeerOptions()
 
 PeerOptionsOf = Callable[[Flow], PeerOptions]
 

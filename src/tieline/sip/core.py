@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from tieline.sip.config import IdSource, PeerOptions, PeerOptionsOf, SipConfig
+from tieline.sip.config import DEFAULT_OPTIONS, IdSource, PeerOptions, PeerOptionsOf, SipConfig
 from tieline.sip.events import Flow, Outgoing, SipEvent, Transport
 from tieline.sip.leg import Leg, TraceEntry
 from tieline.sip.tables import LEG, LegInput, LegState
@@ -15,8 +15,6 @@ from tieline.sip.timers import TimerHeap
 
 if TYPE_CHECKING:
     from tieline.sip.transaction import Transaction
-
-DEFAULT_OPTIONS = PeerOptions()
 
 
 def default_port(transport: Transport) -> int:
@@ -109,10 +107,10 @@ class Core:
         self._last_id += 1
         return self._last_id
 
-    def new_leg(self, state: LegState, flow: Flow, call_id: str) -> Leg:
-        """A leg with a fresh local tag, known by id and tag."""
+    def new_leg(self, state: LegState, flow: Flow, call_id: str, options: PeerOptions | None = None) -> Leg:
+        """A leg with a fresh local tag, known by id and tag; `options` None goes by the flow."""
         leg = Leg(self.next_id(), state, flow, call_id, self.ids.tag())
-        leg.options = self.options_of(flow)
+        leg.options = options or self.options_of(flow)
         leg.contact = self.contact(flow.transport, leg.options)
         leg.trace_room = self.config.trace_bytes
         if not self.config.trace_messages:

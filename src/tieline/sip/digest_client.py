@@ -99,8 +99,7 @@ class DigestClient:
         if response.status not in {401, 407}:
             return False
         leg = transaction.leg
-        options = leg.options if leg is not None else self._core.options_of(transaction.flow)
-        given = options.credentials
+        given = transaction.options.credentials
         if given is None or not given.username.isprintable():
             return False
         asked = _asked(transaction, response)
@@ -127,7 +126,7 @@ class DigestClient:
         cseq = sent_cseq(transaction.last) + 1
         if leg is not None:
             leg.local_cseq = cseq = leg.local_cseq + 1
-        options = leg.options if leg is not None else self._core.options_of(transaction.flow)
+        options = transaction.options
         branch = self._dialogs.new_branch()
         via = self._dialogs.via_line(transaction.flow, branch, options)
         data = _renew(transaction.last, via, cseq, session)
@@ -136,7 +135,7 @@ class DigestClient:
             transaction.table, State.TRYING, key, transaction.flow, self._transactions.clients
         )
         again.leg, again.purpose, again.token = leg, transaction.purpose, transaction.token
-        again.session = session
+        again.session, again.own_options = session, transaction.own_options
         self._transactions.start_client(again, (Do.SET_E, Do.SET_F), data, now)
         return again
 

@@ -35,36 +35,44 @@ class DigestServer:
         self._used: dict[str, int] = {}
         self._floor = -1
 
-    def check(self, request: Request, flow: Flow, now: float) -> None:
-        """Return if the request may pass.
+    def check(self, request: Request, flow: Flow, now: float) -> PeerOptions:
+        """The options of the peer whose request may pass: of several at one address, the one that it has proven to be.
 
         Raises `Challenged` for one that is yet to bring credentials or brings a stale nonce, and `Refused` for one
         whose credentials are wrong; either bears a new challenge.
         """
         options = self._core.options_of(flow)
-        required = options.required
-        if required is None:
-            return
+        if options.required is None:
+            return options
         try:
             given = _credentials(request, options.realm)
         except MessageMalformed as broken:
             raise Refused(401, broken.why, self._challenge(options, now)) from None
         if given is None:
             raise Challenged(401, "no credentials", self._challenge(options, now))
-        if not _is_right(given, required, options, request):
+        # All are tried, whoever it is.
+        right = [
+            each
+            for each in (options, *options.others)
+            if each.required is not None
+            and _is_right(given, each.required, each.algorithms, options.realm, request)
+        ]
+        if not right:
             raise Refused(401, "credentials are wrong", self._challenge(options, now))
         if not self._use(given, options, now):
             raise Challenged(401, "nonce is stale", self._challenge(options, now, stale=True))
+        return right[0]
 
     def _challenge(self, options: PeerOptions, now: float, *, stale: bool = False) -> str:
-        """One challenge for each algorithm, with one nonce."""
+        """One challenge for each algorithm that any of the peers may use, with one nonce."""
+        algorithms = dict.fromkeys([name for each in (options, *options.others) for name in each.algorithms])
         made = f"{max(int(now), 0):x}.{self._core.ids.tag()}"
         nonce = f"{made}.{self._seal(made, options.realm)}"
         return "".join(
             [
                 f'WWW-Authenticate: Digest realm="{quoted(options.realm)}", nonce="{nonce}", algorithm={name}, '
                 f'qop="auth"{", stale=true" if stale else ""}\r\n'
-                for name in options.algorithms
+                for name in algorithms
             ]
         )
 
@@ -99,14 +107,16 @@ def _credentials(request: Request, realm: str) -> dict[str, str] | None:
     return None
 
 
-def _is_right(given: dict[str, str], required: Credentials, options: PeerOptions, request: Request) -> bool:
+def _is_right(
+    given: dict[str, str], required: Credentials, algorithms: tuple[str, ...], realm: str, request: Request
+) -> bool:
     """Whether these are the credentials that we want, by a way that takes as long for a wrong name as for a right one.
 
     What we did not offer (another algorithm, `auth-int`) is wrong, and so is what lacks a part.
     """
     algorithm, qop = given.get("algorithm", "MD5"), given.get("qop", "auth")
     if (
-        algorithm.upper() not in options.algorithms
+        algorithm.upper() not in algorithms
         or qop.lower() != "auth"
         or not {"username", "nonce", "uri"} <= given.keys()
     ):
@@ -116,7 +126,7 @@ def _is_right(given: dict[str, str], required: Credentials, options: PeerOptions
     parts = Sum(
         algorithm,
         required.username,
-        quoted(options.realm),
+        quoted(realm),
         required.password,
         given["nonce"],
         given.get("qop", ""),

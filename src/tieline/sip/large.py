@@ -35,7 +35,7 @@ class LargeRequests:
         flow = transaction.flow
         if len(data) <= LONGEST_DATAGRAM or flow.transport is not Transport.UDP:
             return data
-        options = transaction.leg.options if transaction.leg is not None else self._core.options_of(flow)
+        options = transaction.options
         if not options.large_over_tcp or self._deaf.get(flow.remote, 0.0) > now:
             return data
         start, via, rest = data.split(b"\r\n", 2)

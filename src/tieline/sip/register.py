@@ -6,7 +6,7 @@ time that the registrar takes). When to refresh is the owner's matter. Path and 
 
 from __future__ import annotations
 
-from tieline.sip.config import PeerOptions
+from tieline.sip.config import DEFAULT_OPTIONS, PeerOptions
 from tieline.sip.core import Core
 from tieline.sip.dialog import Dialogs
 from tieline.sip.digest_client import DigestSession, sent_cseq
@@ -24,8 +24,8 @@ class _Registration:
     """`asked_s` is what the last REGISTER asked for, `least_s` what the registrar wants at least."""
 
     __slots__ = (
-        "aor", "asked_s", "call_id", "cseq", "flow", "grown", "id", "least_s", "pending", "registrar", "session",
-        "tag", "user",
+        "aor", "asked_s", "call_id", "cseq", "flow", "grown", "id", "least_s", "options", "pending", "registrar",
+        "session", "tag", "user",
     )  # fmt: skip
 
     def __init__(self, number: int, registrar: str, aor: str, user: str, call_id: str, tag: str) -> None:
@@ -39,6 +39,7 @@ class _Registration:
         self.asked_s = 0
         self.least_s = 0
         self.flow = Flow(Transport.UDP, ("", 0))
+        self.options = DEFAULT_OPTIONS
         self.session: DigestSession | None = None
         self.pending = False
         self.grown = False
@@ -54,7 +55,16 @@ class Registrations:
         self._by_name: dict[tuple[str, str, str], _Registration] = {}
         self._by_id: dict[int, _Registration] = {}
 
-    def register(self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int, now: float) -> int:
+    def register(
+        self,
+        flow: Flow,
+        registrar: str,
+        aor: str,
+        user: str,
+        expires_s: int,
+        now: float,
+        options: PeerOptions | None = None,
+    ) -> int:
         """Register, refresh or, with 0 seconds, take back. Raises `RegisterPending`."""
         core = self._core
         name = (registrar, aor, user)
@@ -64,7 +74,8 @@ class Registrations:
             self._by_name[name] = self._by_id[found.id] = found
         if found.pending:
             raise RegisterPending(found.id)
-        given = core.options_of(flow).credentials
+        found.options = options or core.options_of(flow)
+        given = found.options.credentials
         if given is None or found.session is None or found.session.credentials != given:
             found.session = None if given is None else DigestSession(given)
         found.flow = flow
@@ -74,20 +85,19 @@ class Registrations:
         self._send(found, now)
         return found.id
 
-    def _contact(self, found: _Registration, options: PeerOptions) -> str:
+    def _contact(self, found: _Registration) -> str:
         transport = found.flow.transport
         secure = transport is Transport.TLS and found.registrar.lower().startswith("sips:")
-        return self._core.contact(transport, options, secure=secure, user=found.user)
+        return self._core.contact(transport, found.options, secure=secure, user=found.user)
 
     def _send(self, found: _Registration, now: float) -> None:
-        options = self._core.options_of(found.flow)
         branch = self._dialogs.new_branch()
         found.cseq += 1
         proof = "" if found.session is None else found.session.lines("REGISTER", found.registrar, b"")
         data = (
-            f"REGISTER {found.registrar} SIP/2.0\r\n{self._dialogs.via_line(found.flow, branch, options)}"
+            f"REGISTER {found.registrar} SIP/2.0\r\n{self._dialogs.via_line(found.flow, branch, found.options)}"
             f"Max-Forwards: 70\r\nFrom: <{found.aor}>;tag={found.tag}\r\nTo: <{found.aor}>\r\n"
-            f"Call-ID: {found.call_id}\r\nCSeq: {found.cseq} REGISTER\r\nContact: {self._contact(found, options)}\r\n"
+            f"Call-ID: {found.call_id}\r\nCSeq: {found.cseq} REGISTER\r\nContact: {self._contact(found)}\r\n"
             f"Expires: {found.asked_s}\r\n{proof}{self._core.agent_line}Content-Length: 0\r\n\r\n"
         ).encode("utf-8", "surrogateescape")
         transaction = Transaction(
@@ -95,6 +105,7 @@ class Registrations:
         )
         transaction.purpose = "REGISTER"
         transaction.token = found.id
+        transaction.own_options = found.options
         transaction.session = found.session
         self._transactions.start_client(transaction, (Do.SET_E, Do.SET_F), data, now)
 
@@ -130,7 +141,7 @@ class Registrations:
         if not found.asked_s:
             return 0
         contacts = _contacts(response)
-        ours = parse_address(self._contact(found, self._core.options_of(found.flow)))
+        ours = parse_address(self._contact(found))
         mine = [each for each in contacts if _is_same(each, ours)] or (contacts if len(contacts) == 1 else [])
         for text in (*[each.params.get("expires") for each in mine[:1]], response.headers.get("expires")):
             granted_s = _number(text)

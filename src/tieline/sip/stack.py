@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tieline.sip.config import Admission, Admit, IdSource, PeerOptionsOf, SipConfig
+from tieline.sip.config import Admission, Admit, IdSource, PeerOptions, PeerOptionsOf, SipConfig
 from tieline.sip.core import Core, Counters
 from tieline.sip.dialog import Dialogs
 from tieline.sip.digest_client import DigestClient
@@ -292,9 +292,11 @@ class SipStack:
         now: float,
         headers: HeaderPairs = (),
         route: Sequence[str] = (),
+        options: PeerOptions | None = None,
     ) -> int:
         """Call `target_uri` over `flow`; `from_` and `to` are addresses without tags. Without `sdp` the peer offers.
 
+        `options` say how to speak to this peer for as long as the leg lives; None asks the stack's `peers`, by flow.
         Returns the new leg's number. Raises `WrongArgument` and `HeaderRefused`.
         """
         for name, value in (("From", from_), ("To", to), *[("Route", each) for each in route]):
@@ -306,7 +308,8 @@ class SipStack:
         except MessageMalformed as broken:
             raise WrongArgument(broken.why) from None
         routes = "".join([f"Route: {each}\r\n" for each in route])
-        return self._uac.invite(flow, target_uri, from_, to, sdp, self._lines(headers), routes, now).id
+        lines = self._lines(headers)
+        return self._uac.invite(flow, target_uri, from_, to, sdp, lines, routes, now, options).id
 
     def ack(self, leg_id: int, sdp: bytes, now: float) -> None:
         """ACK the 2xx of a call that we made without SDP, with our answer to the peer's offer."""
@@ -397,21 +400,29 @@ class SipStack:
         lines = refer_lines(refer_to, referred_by, [name for name, _ in headers])
         self._dialogs.send_refer(leg, lines + self._lines(headers), now)
 
-    def options(self, flow: Flow, uri: str, now: float) -> int:
-        """Ping a peer; `OptionsCompleted` follows with the number returned here."""
+    def options(self, flow: Flow, uri: str, now: float, options: PeerOptions | None = None) -> int:
+        """Ping a peer; `OptionsCompleted` follows with the number returned here. `options` are those of `invite`."""
         try:
             parse_uri(uri)
         except MessageMalformed as broken:
             raise WrongArgument(broken.why) from None
-        return self._uac.options(flow, uri, now)
+        return self._uac.options(flow, uri, now, options)
 
     def register(
-        self, flow: Flow, registrar_uri: str, aor: str, contact_user: str, expires_s: int, now: float
+        self,
+        flow: Flow,
+        registrar_uri: str,
+        aor: str,
+        contact_user: str,
+        expires_s: int,
+        now: float,
+        options: PeerOptions | None = None,
     ) -> int:
         """Register `contact_user` at our address for `aor`, both URIs without brackets; `RegisterCompleted` follows.
 
         The same registrar, address and user again refresh that registration: same number, same Call-ID, next CSeq.
-        With `expires_s` 0 it is taken back. Raises `RegisterPending` while one is under way.
+        With `expires_s` 0 it is taken back. `options` are those of `invite`. Raises `RegisterPending` while one is
+        under way.
         """
         for name, value in (("Request-URI", registrar_uri), ("To", aor), ("Contact", contact_user)):
             check_value(name, value)
@@ -423,7 +434,7 @@ class SipStack:
             raise WrongArgument(broken.why) from None
         if not contact_user or not 0 <= expires_s < 2**31:
             raise WrongArgument("a registration has a user and a time from 0 seconds")
-        return self._registrations.register(flow, registrar_uri, aor, contact_user, expires_s, now)
+        return self._registrations.register(flow, registrar_uri, aor, contact_user, expires_s, now, options)
 
 
 def _check_refusal(status: int, phrase: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from tieline.sip.config import DEFAULT_OPTIONS, PeerOptions
 from tieline.sip.events import Flow, Transport
 from tieline.sip.large import LargeRequests
 from tieline.sip.tables import Do, Input, State, Table
@@ -40,15 +41,15 @@ class InviteParts(NamedTuple):
 class Transaction:
     """`key` names it in `home`; `last` is the message to repeat; `purpose`, `leg` and `terms` are its owner's.
 
-    `session` is the digest session of a request outside dialogs, `answered` counts the challenges that earlier
-    attempts at the same request have answered, by header and realm. `datagram` is a request that went over TCP for its
-    length, as it would be over UDP.
+    `own_options` (the peer's) and `session` (the digest session) are those of a request of ours outside dialogs.
+    `answered` counts the challenges that earlier attempts at the same request have answered, by header and realm.
+    `datagram` is a request that went over TCP for its length, as it would be over UDP.
     """
 
     __slots__ = (
-        "answered", "datagram", "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "parts",
-        "purpose", "record_routes", "reliable", "reply_port", "session", "state", "table", "tag", "terms", "to",
-        "token",
+        "answered", "datagram", "flow", "head", "home", "interval", "key", "last", "leg", "merge_key", "own_options",
+        "parts", "purpose", "record_routes", "reliable", "reply_port", "session", "state", "table", "tag", "terms",
+        "to", "token",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Transaction:
         self.last = b""
         self.datagram = b""
         self.leg: Leg | None = None
+        self.own_options = DEFAULT_OPTIONS
         self.purpose = ""
         self.parts: InviteParts | None = None
         self.head = ""
@@ -77,6 +79,11 @@ class Transaction:
         self.session: DigestSession | None = None
         self.answered: dict[tuple[str, str], int] = {}
         home[key] = self
+
+    @property
+    def options(self) -> PeerOptions:
+        """How to speak to the peer that a request of ours goes to."""
+        return self.leg.options if self.leg is not None else self.own_options
 
 
 def server_key(request: Request, method: str) -> Key:

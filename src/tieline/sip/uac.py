@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tieline.sip.config import PeerOptions
 from tieline.sip.core import Core
 from tieline.sip.dialog import Dialogs, contact_target, refresh_target, route_set
 from tieline.sip.early import EarlyDialogs, adopt, branch_of
@@ -69,10 +70,11 @@ class Uac:
         lines: str,
         routes: str,
         now: float,
+        options: PeerOptions | None = None,
     ) -> Leg:
         """Start a call; `from_` and `to` are header values without a tag."""
         core = self._core
-        leg = core.new_leg(LegState.CALLING, flow, core.ids.call_id())
+        leg = core.new_leg(LegState.CALLING, flow, core.ids.call_id(), options)
         if flow.transport is Transport.TLS and uri.lower().startswith("sips:"):
             leg.contact = core.contact(flow.transport, leg.options, secure=True)
         leg.local = f"{from_};tag={leg.local_tag}"
@@ -158,11 +160,11 @@ class Uac:
     def _give_up_invite(self, invite: Transaction, now: float) -> None:
         self._transactions.run(invite, Input.GIVE_UP, now)
 
-    def options(self, flow: Flow, uri: str, now: float) -> int:
+    def options(self, flow: Flow, uri: str, now: float, options: PeerOptions | None = None) -> int:
         """OPTIONS outside any dialog; the number comes back in `OptionsCompleted`."""
         core = self._core
         branch = self._dialogs.new_branch()
-        options = core.options_of(flow)
+        options = options or core.options_of(flow)
         contact = core.contact(flow.transport, options)
         data = (
             f"OPTIONS {uri} SIP/2.0\r\n{self._dialogs.via_line(flow, branch, options)}Max-Forwards: 70\r\n"
@@ -173,6 +175,7 @@ class Uac:
         transaction = Transaction(
             NON_INVITE_CLIENT, State.TRYING, (branch, "OPTIONS"), flow, self._transactions.clients
         )
+        transaction.own_options = options
         transaction.purpose = "OPTIONS"
         transaction.token = core.next_id()
         self._transactions.start_client(transaction, (Do.SET_E, Do.SET_F), data, now)

@@ -221,9 +221,8 @@ class Uas:
         core = self._core
         if len(core.by_tag) >= core.config.max_legs:
             raise Refused(503, "too many calls at once")
-        self._digest.check(request, flow, now)
+        options = self._digest.check(request, flow, now)
         self._check_scheme(request, flow)
-        options = core.options_of(flow)
         check_extensions(request, options)
         _check_invite_body(request)
         terms = check_terms(request, options)
@@ -232,7 +231,7 @@ class Uas:
         _ = request.from_.uri, request.to.uri
         transaction = self._open(INVITE_SERVER, State.PROCEEDING, key, request, flow)
         self._remember_merge(transaction, merge_key)
-        leg = core.new_leg(LegState.OFFERED, flow, request.call_id)
+        leg = core.new_leg(LegState.OFFERED, flow, request.call_id, options)
         core.note(leg, "in", data, flow, now)
         transaction.leg = leg
         transaction.tag = leg.local_tag
@@ -244,7 +243,8 @@ class Uas:
         if core.config.trying_at_once:
             trying = build_reply(100, transaction.head, request.headers["to"], _timestamp(request))
             self._transactions.run(transaction, Input.PROVISIONAL, now, trying)
-        core.events.append(InviteReceived(leg.id, flow, request))
+        proven = options.required.username if options.required is not None else None
+        core.events.append(InviteReceived(leg.id, flow, request, proven))
 
     def _target_of(self, request: Request) -> str:
         target = contact_target(request)
@@ -320,7 +320,7 @@ class Uas:
         self, _request: Request, transaction: Transaction, to: str, flow: Flow, now: float
     ) -> None:
         core = self._core
-        options = core.options_of(flow)
+        options = transaction.leg.options if transaction.leg is not None else core.options_of(flow)
         transaction.to = to
         if core.draining:
             self.answer(transaction, 503, f"Retry-After: {core.config.retry_after_s}\r\n", now)

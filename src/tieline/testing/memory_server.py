@@ -32,6 +32,7 @@ from tieline.http.auth import hash_key
 from tieline.http.services import Health, Services
 from tieline.model.project import ApiKey, Scope
 from tieline.model.resources import Resources
+from tieline.model.trunk import Trunk
 from tieline.net.sip_endpoint import SipEndpoint
 from tieline.net.sip_legs import SipLegs
 from tieline.sip.events import ByeReceived, Flow, LegAnswered, LegRefused, SipEvent, Transport
@@ -168,9 +169,10 @@ class WireSip(ScriptedSip):
         to: str,
         sdp: bytes,
         headers: Sequence[Header] = (),
+        trunk: Trunk | None = None,
     ) -> int:
         """INVITE."""
-        return self._verbs.invite(flow, uri, from_, to, sdp, headers)
+        return self._verbs.invite(flow, uri, from_, to, sdp, headers, trunk)
 
     def cancel(self, leg_id: int) -> None:
         """CANCEL."""

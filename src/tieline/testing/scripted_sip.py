@@ -46,6 +46,7 @@ class SentInvite:
     to: str
     sdp: bytes
     headers: dict[str, str]
+    trunk: Trunk | None = None
 
 
 class ScriptedSip:
@@ -136,12 +137,13 @@ class ScriptedSip:
         to: str,
         sdp: bytes,
         headers: Sequence[Header] = (),
+        trunk: Trunk | None = None,
     ) -> int:
         """INVITE; `on_invite` tells what follows."""
         leg_id = next(self._further)
         self.legs.add(leg_id)
         self.journal.append("invite")
-        self.invites.append(SentInvite(leg_id, flow, uri, from_, to, sdp, dict(headers)))
+        self.invites.append(SentInvite(leg_id, flow, uri, from_, to, sdp, dict(headers), trunk))
         self._tell(self.on_invite(leg_id))
         return leg_id
 

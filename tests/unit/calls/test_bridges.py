@@ -52,6 +52,7 @@ def test_caller_and_human_are_joined_and_the_human_leaves_first() -> None:
 
     board = play_calls(story, **board_parts())
     (sent,) = board.sip.invites
+    assert sent.trunk is not None
     assert (sent.uri, sent.to) == ("sip:+15550002222@pbx.example", "<sip:+15550002222@pbx.example>")
     assert sent.from_ == "<sip:+15557654321@198.51.100.1>"
     assert sent.headers == {"X-Why": "asked"}

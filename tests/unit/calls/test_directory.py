@@ -101,6 +101,20 @@ def test_the_longest_network_wins(host: str, trunk: str | None) -> None:
         assert (found.name if found else None) == trunk
 
 
+def test_trunks_that_share_a_network_are_told_apart_by_what_was_proven() -> None:
+    shared = [
+        Trunk(name=name, networks=("192.0.2.0/24",), auth_username=name, auth_password="x")
+        for name in ("a", "b")
+    ]
+    directory = Directory(Resources(trunks=(Trunk(name="wide", networks=("192.0.0.0/16",)), *shared)))
+    assert [trunk.name for trunk in directory.trunks_by_host("192.0.2.1")] == ["a", "b"]
+    for proven, name in (("a", "a"), ("b", "b"), ("gone", "a"), (None, "a")):
+        found = directory.trunk_by_host("192.0.2.1", proven)
+        assert found is not None
+        assert found.name == name
+    assert directory.trunk_by_host("198.51.100.1", "a") is None
+
+
 def test_strangers_do_not_fill_the_memory() -> None:
     directory = Directory(DIRECTORY.resources)
     for number in range(70_000):

@@ -1,5 +1,6 @@
 """Routing an INVITE: trunk, token, reserved DNI, number; each refusal says why, rule by rule."""
 
+import msgspec
 import pytest
 
 from tieline.calls.directory import Directory
@@ -180,3 +181,14 @@ def test_forwarded_calls_are_marked_unless_the_trunk_says_they_are_meant() -> No
 )
 def test_an_anonymous_caller_is_unknown_not_an_error(caller: str) -> None:
     assert routed(invite(f"sip:{DNI}@h", caller=caller)).caller is None
+
+
+@pytest.mark.parametrize("proven", ["first", "second"])
+def test_the_trunk_is_the_one_that_was_proven(proven: str) -> None:
+    trunks = tuple(
+        Trunk(name=name, networks=("192.0.2.0/24",), auth_username=name, auth_password="x")
+        for name in ("first", "second")
+    )
+    directory = Directory(msgspec.structs.replace(RESOURCES, trunks=trunks))
+    decision = route_call(invite(f"sip:{DNI}@h"), "192.0.2.1", directory, proven)
+    assert decision.rules[0].detail == f"192.0.2.1, user {proven}, belongs to trunk {proven}"

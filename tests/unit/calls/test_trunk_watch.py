@@ -35,15 +35,20 @@ class World:
         self.granted_s: int | None = 300
         self.asked: list[tuple[float, str, Flow]] = []
         self.notes: list[tuple[Flow, bool]] = []
+        self.trunks: list[Trunk | None] = []
         self.changes: list[tuple[str, TrunkHealth]] = []
         self.watch = TrunkWatch(self, self, lambda trunk, health: self.changes.append((trunk.name, health)))
 
-    def options(self, flow: Flow, uri: str) -> int:
+    def options(self, flow: Flow, uri: str, trunk: Trunk | None = None) -> int:
+        self.trunks.append(trunk)
         number = self._ask(f"OPTIONS {uri}", flow)
         self._answer(flow, lambda status: OptionsCompleted(number, status))
         return number
 
-    def register(self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int) -> int:
+    def register(
+        self, flow: Flow, registrar: str, aor: str, user: str, expires_s: int, trunk: Trunk | None = None
+    ) -> int:
+        self.trunks.append(trunk)
         if self.forbidden:
             raise Conflict("one is under way")
         number = self._ask(f"REGISTER {registrar} {aor} {user} {expires_s}", flow)
@@ -253,3 +258,13 @@ def test_events_of_others_are_ignored() -> None:
 
 def test_metrics_know_every_state() -> None:
     assert set(TRUNK_STATES) == set(TrunkState)
+
+
+def test_every_request_says_whose_it_is() -> None:
+    async def story(world: World) -> None:
+        world.watch.sync([PINGED, REGISTERED])
+        await elapse(130)
+
+    world = play(story)
+    assert {trunk.name for trunk in world.trunks if trunk is not None} == {PINGED.name, REGISTERED.name}
+    assert None not in world.trunks

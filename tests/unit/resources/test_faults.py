@@ -77,6 +77,8 @@ def test_a_file_of_many_megabytes() -> None:
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, number_from: header}\n", 4, "trunks.t.number_header", "goes with"),
         (BASE + "trunks:\n  - {name: t, networks: []}\n", 4, "trunks.t.networks", "at least one network"),
         (BASE + "trunks: [{name: t, networks: 10.0.0.1},\n  {name: u, networks: 10.0.0.1}]\n", 4, "trunks.u.networks", "already belongs to the trunk t"),
+        (BASE + "trunks: [{name: t, networks: 10.0.0.1, auth_username: a, auth_password: p},\n  {name: u, networks: 10.0.0.1}]\n", 4, "trunks.u.networks", "`auth_username` of its own"),
+        (BASE + "trunks: [{name: t, networks: 10.0.0.1, auth_username: a, auth_password: p},\n  {name: u, networks: 10.0.0.1, auth_username: a, auth_password: p}]\n", 4, "trunks.u.networks", "`auth_username` of its own"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, account: zz}\n", 4, "trunks.account", "there is no account zz"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, target: 'a b'}\n", 4, "trunks[0].target", "not a host, host:port or SIP URI"),
         (BASE + "trunks:\n  - {name: t, networks: 10.0.0.1, target: 'sbc:70000'}\n", 4, "trunks[0].target", "not a host"),

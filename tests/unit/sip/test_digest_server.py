@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.sip.wire import SDP, Wire
@@ -296,3 +298,51 @@ def test_two_stacks(weather: Weather, password: str, answered: bool) -> None:
     network.run_for(20)
     assert [type(event) for event in network.take(one)] == [LegAnswered]
     assert [type(event) for event in network.take(other)] == [AckReceived]
+
+
+class TestSeveralAtOneAddress:
+    """Trunks behind one proxy: each call is that one's whose credentials it brings."""
+
+    ONE = PeerOptions(required=Credentials("one", "first"), algorithms=("MD5",), session_expires_s=None)
+    TWO = PeerOptions(
+        required=Credentials("two", "second"), algorithms=("SHA-256",), advertised=("sbc", 5070)
+    )
+
+    def shared(self) -> Wire:
+        return Wire(options=replace(self.ONE, others=(self.TWO, PeerOptions())))
+
+    @pytest.mark.parametrize(
+        ("name", "password", "algorithm", "contact"),
+        [("one", "first", "MD5", "192.0.2.2:5060"), ("two", "second", "SHA-256", "sbc:5070")],
+    )
+    def test_known_by_what_it_proves(self, name: str, password: str, algorithm: str, contact: str) -> None:
+        wire = self.shared()
+        asked = {params["algorithm"]: params for params in challenge(wire)}
+        assert list(asked) == ["MD5", "SHA-256"]
+        given = answer(asked[algorithm], username=name, password=password)
+        wire.request("INVITE", 2, body=SDP, extra=given)
+        offered = wire.event(InviteReceived)
+        assert offered.proven == name
+        wire.take()
+        wire.stack.answer(offered.leg_id, SDP, wire.now)
+        assert contact in (wire.take_response(200).headers.get("Contact") or "")
+
+    @pytest.mark.parametrize(
+        ("name", "password", "algorithm"),
+        [
+            ("one", "second", "MD5"),
+            ("two", "first", "SHA-256"),
+            ("two", "second", "MD5"),
+            ("", "x", "SHA-256"),
+        ],
+    )
+    def test_neither(self, name: str, password: str, algorithm: str) -> None:
+        wire = self.shared()
+        asked = {params["algorithm"]: params for params in challenge(wire)}
+        challenge(wire, 2, answer(asked[algorithm], username=name, password=password))
+        wire.event(InviteRefused)
+
+    def test_nobody_was_asked(self) -> None:
+        wire = Wire(options=PeerOptions())
+        wire.request("INVITE", 1, body=SDP)
+        assert wire.event(InviteReceived).proven is None
