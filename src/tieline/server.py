@@ -125,7 +125,16 @@ class Server:
         self.registry = CallRegistry(
             self._call_services(), self.admission, self.refusals, self.agents.take, self.agents.give_back
         )
-        self.http = Services(
+        self.http = self._http_services()
+        self._web: WebServer | None = None
+        self._web_task: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
+        self._lost_dialogs: list[str] = []
+        self._closers: list[Callable[[], Awaitable[object]]] = []
+        self._log = get_logger("server")
+
+    def _http_services(self) -> Services:
+        return Services(
             reservations=self.reservations,
             outcomes=self.outcomes,
             conversations=self.store,
@@ -135,14 +144,8 @@ class Server:
             ),
             metrics=self.metrics,
             clock=self.clock,
-            settings=settings,
+            settings=self.settings,
         )
-        self._web: WebServer | None = None
-        self._web_task: asyncio.Task[None] | None = None
-        self._chores: list[asyncio.Task[None]] = []
-        self._lost_dialogs: list[str] = []
-        self._closers: list[Callable[[], Awaitable[object]]] = []
-        self._log = get_logger("server")
 
     def _call_services(self) -> CallServices:
         settings = self.settings
