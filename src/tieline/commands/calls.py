@@ -234,7 +234,7 @@ class _CallPage:
 
     def _line(self, name: str, value: Any, *, personal: bool = False) -> None:
         text = "(redacted)" if personal and self._redact and value else show_value(value)
-        self._out.print(f"[bold]{name:<14}[/]", end="")
+        self._out.print(f"[bold]{name:<13}[/] ", end="")
         self._out.print(text, markup=False)
 
     def _head(self) -> None:
@@ -268,7 +268,8 @@ class _CallPage:
         own = {name: value for name, value in figures.items() if name not in further}
         for name, leg in {"media": own, **further}.items():
             if leg:
-                self._line(name, ", ".join(f"{key} {show_value(value)}" for key, value in leg.items()))
+                shown = [f"{key} {show_value(leg[key])}" for key in leg if key not in {"type", "leg_id"}]
+                self._line(name, ", ".join(shown))
 
     def _rules(self) -> None:
         if self._call.opened.rules:
@@ -312,8 +313,13 @@ class _CallPage:
         self._title("Outcome")
         self._line("saved", outcome.saved_at)
         self._line("handed off", outcome.handed_off)
-        for name, value in (outcome.handoff or {}).items():
-            self._line(name, value, personal=name in {"headers", "route"})
+        handoff = outcome.handoff or {}
+        for name in ("destination", "method", "reason", "utterance", "route"):
+            self._line(name, handoff.get(name), personal=name not in {"destination", "method"})
+        for name, value in handoff.get("headers") or ():
+            self._line("header", f"{name}: {'(redacted)' if self._redact else value}")
+        for name, why in handoff.get("left_out") or ():
+            self._line("left out", f"{name}: {why}")
         for name, value in outcome.data.items():
             self._line(f"data.{name}", value, personal=True)
 

@@ -75,7 +75,9 @@ async def write(path: Path) -> None:
         await store.save_turn("aa-1", turn)
     outcome = Outcome(
         conversation_id="aa-1", shared_id="s1", handed_off=True, data={"handoff_reason": "billing"},
-        handoff={"method": "bye", "headers": {"X-contained": "false"}}, saved_at=START,
+        handoff={
+            "method": "bye", "headers": [["X-contained", "false"]], "left_out": [["X-tier", "$tier has no value"]],
+        }, saved_at=START,
     )  # fmt: skip
     await store.save_outcome(outcome)
     await store.note_leg("aa-1", "second@tieline")
@@ -125,6 +127,7 @@ def test_show(history: Tieline, wanted: str) -> None:
     for said in (
         "handed_off (fault: agent): to billing", "✓ reserved DNI: pool main", "✗ token: none sent", "Welcome",
         "caller  12 [DTMF]", "(personal)", "turn_function 2.0 ms  boom", "data.handoff_reason", "X-contained: false",
+        "X-tier: $tier has no value",
         "BYE", "packets_received 450", '{"name":"Ada"}', CALLER,
     ):  # fmt: skip
         assert said in page
