@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration import sipp_caller as sipp
-from tests.integration.served import HOST, Served, eventually, serving
+from tests.integration.served import HOST, SECRETS, Served, eventually, serving
 from tests.integration.sipp_caller import Played, Seen, Sipp
 
 PATIENT, GENESYS, HUMAN, SECURE = "127.0.0.12", "127.0.0.13", "127.0.0.14", "127.0.0.15"
@@ -78,6 +78,18 @@ class Switch:
         self.served = served
         self.human_port = human_port
         self.secure_port = secure_port
+
+    async def failed_handoff(self) -> None:
+        """Wait until a handoff of the newest call has failed: the caller hears the agent again from then on."""
+        key = SECRETS["TEST_RECORDS_KEY"]
+
+        async def failed() -> bool:
+            path = "/v1/northwind/desk/conversations?limit=1"
+            rows = (await self.served.ask("GET", path, key)).answer["conversations"]
+            found = await self.served.conversation(rows[0]["id"]) if rows else {"receipts": []}
+            return any(receipt["state"] == "failed" for receipt in found["receipts"])
+
+        await eventually(failed)
 
     async def record(self, played: Played) -> dict[str, Any]:
         """The conversation of the caller that SIPp played, once it is closed."""

@@ -117,6 +117,8 @@ async def test_silence_after_the_202_gives_the_caller_back(
     steps: sipp.Steps = [*call("X-Go: far"), *ACCEPTED, *given_back()]
     async with asyncio.TaskGroup() as both:
         playing = both.create_task(play(switch, tmp_path, steps, media_port=ear.port))
+        await ear.anything()
+        await switch.failed_handoff()  # what is heard before is the tone of a caller who waits
         both.create_task(talk(ear, "30"))
     played = playing.result()
     assert (played.bye.header("X-Failed"), played.bye.header("X-Pressed")) == ("no_notify", "3")
