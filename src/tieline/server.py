@@ -351,8 +351,9 @@ class Server:
         self.registry.on_event(event)
         self.trunks.on_event(event)
 
-    def _on_trunk_changed(self, _trunk: Trunk, health: TrunkHealth) -> None:
-        self.metrics.inc("tieline_trunk_changes_total", health.state)
+    def _on_trunk_changed(self, _trunk: Trunk, health: TrunkHealth, before: TrunkHealth) -> None:
+        if health.state is not before.state:
+            self.metrics.inc("tieline_trunk_changes_total", health.state)
 
     # -- checks -----------------------------------------------------------------------------------------------
 

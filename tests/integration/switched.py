@@ -89,15 +89,10 @@ class Switch:
         """What it has written so far."""
         return (self.folder / "kamailio.log").read_text(errors="replace")
 
-    def start(self, server: tuple[str, int]) -> None:
-        """Start it, to send calls to the server, and wait until it listens."""
-        text = CONFIG.read_text()
-        shown = {name: f"{host}:{port}" for name, (host, port) in
-                 {"OUTER": self.outer, "SERVER": server, "BEHIND": self.behind}.items()}  # fmt: skip
-        text = text.replace("INNERHOST", SWITCH).replace("INNER", f"{SWITCH}:{self.inner[1]}")
-        for word, value in {**shown, "PROTO": self.transport}.items():
-            text = text.replace(word, value)
-        (self.folder / "switch.cfg").write_text(text.replace("FOLDER", str(self.folder)))
+    def start(self, server: tuple[str, int] | None = None) -> None:
+        """Start it, to send calls to the server (the one of the last start without any), and wait until it listens."""
+        if server is not None:
+            self._write(server)
         with (self.folder / "kamailio.log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["kamailio", "-DD", "-E", "-m", "64", "-f", str(self.folder / "switch.cfg"), "-Y", str(self.folder),
@@ -107,6 +102,15 @@ class Switch:
         while not taken(*self.inner):
             assert self._process.poll() is None, self.log
             time.sleep(0.02)
+
+    def _write(self, server: tuple[str, int]) -> None:
+        text = CONFIG.read_text()
+        shown = {name: f"{host}:{port}" for name, (host, port) in
+                 {"OUTER": self.outer, "SERVER": server, "BEHIND": self.behind}.items()}  # fmt: skip
+        text = text.replace("INNERHOST", SWITCH).replace("INNER", f"{SWITCH}:{self.inner[1]}")
+        for word, value in {**shown, "PROTO": self.transport}.items():
+            text = text.replace(word, value)
+        (self.folder / "switch.cfg").write_text(text.replace("FOLDER", str(self.folder)))
 
     def stop(self) -> None:
         """End it, if it runs."""
@@ -126,24 +130,23 @@ def switched(
         project=PROJECT, host=SWITCH, port=switch.inner[1], transport=transport, user=USER, password=PASSWORD,
         more=more,
     )  # fmt: skip
-    given = {"log": {"level": "debug"}, **(settings or {})}
+    port = free_port()
+    given = {"sip": {"udp_port": port, "tcp_port": port}, "log": {"level": "debug"}, **(settings or {})}
     if transport == "tls":
         authority = Authority(folder)
         theirs, ours = authority.issue("switch", SWITCH), authority.issue("own", HOST)
         (folder / "tls.cfg").write_text(TLS_CONFIG.format(pair=theirs, ca=authority.certificate))
         trusted = str(authority.certificate)
         given["sip"] = {
-            "udp_host": HOST, "udp_port": 0, "tcp_host": "", "tls_host": HOST, "tls_port": 0, "tls_ca": trusted,
+            "udp_host": HOST, "udp_port": 0, "tcp_host": "", "tls_host": HOST, "tls_port": port, "tls_ca": trusted,
             "tls_client_ca": trusted, "tls_certificate": str(ours.certificate), "tls_key": str(ours.key),
         }  # fmt: skip
-    with serving(folder, given, resources=resources) as served:
-        address = served.addresses.sip_tls if transport == "tls" else served.sip(transport)
-        assert address is not None
-        try:
-            switch.start(address)
+    switch.start((HOST, port))
+    try:
+        with serving(folder, given, resources=resources) as served:
             yield served, switch
-        finally:
-            switch.stop()
+    finally:
+        switch.stop()
 
 
 # -- steps of a dialog through a proxy ------------------------------------------------------------------------

@@ -67,7 +67,8 @@ class WatchSip(Protocol):
         ...
 
 
-OnChange = Callable[[Trunk, TrunkHealth], None]
+OnChange = Callable[[Trunk, TrunkHealth, TrunkHealth], None]
+"""Told of a trunk, its health, and its health before."""
 
 
 class TrunkWatch:
@@ -243,7 +244,7 @@ class TrunkWatch:
             registered=health.registered,
             detail=health.detail,
         )
-        self._on_change(trunk, health)
+        self._on_change(trunk, health, known)
 
 
 def _uri_of(trunk: Trunk) -> str:
