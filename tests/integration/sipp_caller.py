@@ -312,7 +312,7 @@ def free_port(host: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
     """A port that is free at this moment and that the system will not give to somebody else in the next."""
     while True:
         port = 10_000 + 4 * secrets.randbelow(2_400)
-        with socket.socket(socket.AF_INET, kind) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
             try:
                 probe.bind((host, port))
             except OSError:

@@ -131,7 +131,11 @@ def switched(
         more=more,
     )  # fmt: skip
     port = free_port()
-    given = {"sip": {"udp_port": port, "tcp_port": port}, "log": {"level": "debug"}, **(settings or {})}
+    given: dict[str, dict[str, Any]] = {
+        "sip": {"udp_port": port, "tcp_port": port},
+        "log": {"level": "debug"},
+        **(settings or {}),
+    }
     if transport == "tls":
         authority = Authority(folder)
         theirs, ours = authority.issue("switch", SWITCH), authority.issue("own", HOST)

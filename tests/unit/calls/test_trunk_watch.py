@@ -37,7 +37,9 @@ class World:
         self.notes: list[tuple[Flow, bool]] = []
         self.trunks: list[Trunk | None] = []
         self.changes: list[tuple[str, TrunkHealth]] = []
-        self.watch = TrunkWatch(self, self, lambda trunk, health, _: self.changes.append((trunk.name, health)))
+        self.watch = TrunkWatch(
+            self, self, lambda trunk, health, _: self.changes.append((trunk.name, health))
+        )
 
     def options(self, flow: Flow, uri: str, trunk: Trunk | None = None) -> int:
         self.trunks.append(trunk)
