@@ -43,6 +43,7 @@ from tieline.observe.logging import get_logger
 from tieline.observe.loop_lag import watch_lag
 from tieline.observe.metrics import Metrics
 from tieline.sip.config import Admission as Peer
+from tieline.sip.config import Busy
 from tieline.sip.events import Flow, SipEvent, Transport
 from tieline.sip.stack import SipStack
 from tieline.store.anchor import steady_anchor
@@ -112,8 +113,9 @@ class Server:
         self.location = sip_location(settings, self._bindings, time.monotonic)
         config = sip_config(settings, self._bindings)
         options_of = trunk_options(settings, config)
+        peers = peer_options(options_of, self._trunks_at)
         self.endpoint = SipEndpoint(
-            SipStack(config, SystemIds(), self._admit_peer, peer_options(options_of, self._trunks_at)),
+            SipStack(config, SystemIds(), self._admit_peer, peers, self._busy_for),
             self._on_sip_event,
             StreamLimits(keepalive_s=settings.sip.keepalive_s),
             self.tls,
@@ -362,6 +364,11 @@ class Server:
         if self._trunks_at(flow.remote[0]):
             return Peer.KNOWN
         return Peer.REFUSE if self.settings.sip.unknown_peers is UnknownPeers.REFUSE else Peer.DROP
+
+    def _busy_for(self, flow: Flow) -> Busy | None:
+        """Whether new calls of a peer are to be refused at once, because it is refused by the dozen."""
+        brief = self.registry.refuse_briefly(flow.remote[0])
+        return None if brief is None else Busy(brief[1].rules[0].detail, brief[1].retry_after_s or 1)
 
     def _trunks_at(self, host: str) -> Sequence[Trunk]:
         """The trunks that an address belongs to: by their networks, or because we called one there."""

@@ -1,7 +1,8 @@
 """Refused INVITEs: each leaves a record, and repeats of the same one leave one record with a count.
 
-Repeats come from one address and are refused by the same rules; from a known trunk, they are calls to the same number.
-Strangers may send anything by the thousand: it is the same rule that refuses all of it.
+Repeats come from one address and are refused by the same rules; from a known trunk, they are calls to the same number,
+unless it is refused by the dozen. Strangers may send anything by the thousand: it is the same rule that refuses all of
+it.
 """
 
 from __future__ import annotations
@@ -105,6 +106,19 @@ class RefusalLog:
             count=event.count,
         )
 
+    def note_brief(self, event: InviteRefused, refusal: Refusal, trunk: str) -> None:
+        """A call was refused with many others of its trunk, before anybody looked where it was to go."""
+        headers = event.request.headers
+        self.note_facts(
+            source=event.flow.remote[0],
+            trunk=trunk,
+            sip_call_id=headers.get("Call-ID") or "",
+            caller=headers.get("From") or "",
+            callee=event.request.uri_text,
+            refusal=refusal,
+            brief=True,
+        )
+
     def note_facts(
         self,
         *,
@@ -115,11 +129,17 @@ class RefusalLog:
         callee: str,
         refusal: Refusal,
         count: int = 1,
+        brief: bool = False,
     ) -> None:
-        """Write a refusal down, or count it to the one of its kind that was written a moment ago."""
+        """Write a refusal down, or count it to the one of its kind that was written a moment ago.
+
+        Those that are refused briefly are of one kind whatever their number, and however far above the limit.
+        """
         self._metrics.inc("tieline_calls_refused_total", refusal.reason, by=count)
         now = self._clock.monotonic()
         key = (source, callee if trunk else "", refusal.reason, refusal.rules)
+        if brief:
+            key = (source, "", refusal.reason, ())
         recent = self._recent.get(key)
         if recent is not None and now - recent.since < AGGREGATE_S:
             recent.unwritten += count

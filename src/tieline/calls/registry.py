@@ -16,7 +16,7 @@ from tieline.calls.routing import Route, route_call
 from tieline.calls.session import CallSession
 from tieline.model.call import TerminationReason
 from tieline.model.project import Project
-from tieline.model.trunk import Refusal, RefusalReason, RuleResult
+from tieline.model.trunk import Refusal, RefusalReason, RuleResult, Trunk
 from tieline.observe.logging import get_logger
 from tieline.sip.events import (
     InviteReceived,
@@ -82,6 +82,11 @@ class CallRegistry:
             return
         if isinstance(event, InviteRefused | StrangerRefused):
             self._services.observer.offered()
+            if isinstance(event, InviteRefused) and event.status == 503:
+                brief = self.refuse_briefly(event.flow.remote[0])
+                if brief is not None:
+                    self._refusals.note_brief(event, brief[1], brief[0].name)
+                    return
             trunk = self.directory.trunk_by_host(event.flow.remote[0])
             self._refusals.note_event(event, trunk.name if trunk else None)
             return
@@ -100,6 +105,17 @@ class CallRegistry:
             if getattr(event, "leg_id", -1) == leg_id:
                 self._early.remove(event)
                 loop.call_soon(self.on_event, event)
+
+    def refuse_briefly(self, host: str) -> tuple[Trunk, Refusal] | None:
+        """The trunk at an address, and why its calls are not worth a look at present; None when they are.
+
+        Of several trunks at one address nobody knows yet which it is that calls.
+        """
+        trunks = self.directory.trunks_by_host(host)
+        if len(trunks) != 1:
+            return None
+        refusal = self.admission.refuse_briefly(trunks[0], self._services.clock.monotonic())
+        return None if refusal is None else (trunks[0], refusal)
 
     def sessions(self) -> list[CallSession]:
         """The calls that are up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tieline.sip.events import Flow, Transport
 from tieline.sip.message import Limits
@@ -94,6 +94,17 @@ class PeerOptions:
 DEFAULT_OPTIONS = PeerOptions()
 
 PeerOptionsOf = Callable[[Flow], PeerOptions]
+
+
+class Busy(NamedTuple):
+    """Why an INVITE is refused by 503 before anything is done for it, and the Retry-After that goes with it."""
+
+    why: str
+    retry_after_s: int
+
+
+BusyFor = Callable[[Flow], Busy | None]
+"""Whether new calls of a peer are refused at present, without a transaction; None when they are looked at."""
 
 INFO_TYPES = frozenset({"application/dtmf-relay", "application/dtmf"})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from tieline.sip.config import DEFAULT_OPTIONS, IdSource, PeerOptions, PeerOptionsOf, SipConfig
+from tieline.sip.config import DEFAULT_OPTIONS, BusyFor, IdSource, PeerOptions, PeerOptionsOf, SipConfig
 from tieline.sip.events import Flow, Outgoing, SipEvent, Transport
 from tieline.sip.leg import Leg, TraceEntry
 from tieline.sip.tables import LEG, LegInput, LegState
@@ -53,10 +53,17 @@ _PARTING = frozenset({LegState.BYE_WAITING, LegState.ENDING, LegState.OVER})
 class Core:
     """Shared state of one stack; no decisions. `partings` are called when a leg begins to end, and when it is over."""
 
-    def __init__(self, config: SipConfig, ids: IdSource, peers: PeerOptionsOf | None = None) -> None:
+    def __init__(
+        self,
+        config: SipConfig,
+        ids: IdSource,
+        peers: PeerOptionsOf | None = None,
+        busy: BusyFor | None = None,
+    ) -> None:
         self.config = config
         self.ids = ids
         self.options_of: PeerOptionsOf = peers or (lambda _: DEFAULT_OPTIONS)
+        self.busy_for: BusyFor = busy or (lambda _: None)
         self.draining = False
         self.counters = Counters()
         self.timers = TimerHeap()

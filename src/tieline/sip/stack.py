@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tieline.sip.config import Admission, Admit, IdSource, PeerOptions, PeerOptionsOf, SipConfig
+from tieline.sip.config import Admission, Admit, BusyFor, IdSource, PeerOptions, PeerOptionsOf, SipConfig
 from tieline.sip.core import Core, Counters
 from tieline.sip.dialog import Dialogs
 from tieline.sip.digest_client import DigestClient
@@ -46,8 +46,9 @@ class SipStack:
         ids: IdSource,
         admit: Admit | None = None,
         peers: PeerOptionsOf | None = None,
+        busy: BusyFor | None = None,
     ) -> None:
-        self._core = core = Core(config, ids, peers)
+        self._core = core = Core(config, ids, peers, busy)
         self._admit = admit
         self._transactions = Transactions(core, self._tell)
         self._dialogs = Dialogs(core, self._transactions)

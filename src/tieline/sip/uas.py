@@ -221,6 +221,9 @@ class Uas:
         core = self._core
         if len(core.by_tag) >= core.config.max_legs:
             raise Refused(503, "too many calls at once")
+        busy = core.busy_for(flow)
+        if busy is not None:
+            raise Refused(503, busy.why, f"Retry-After: {busy.retry_after_s}\r\n")
         options = self._digest.check(request, flow, now)
         self._check_scheme(request, flow)
         check_extensions(request, options)

@@ -1,6 +1,6 @@
 """Limits: calls on the server and on a trunk, calls per second, draining."""
 
-from tieline.calls.admission import Admission
+from tieline.calls.admission import BRIEF_AFTER, Admission
 from tieline.model.trunk import RefusalReason, Trunk
 
 OPEN = Trunk(name="open", networks=("127.0.0.0/8",))
@@ -50,6 +50,24 @@ def test_a_slow_trunk_is_told_when_to_come_back() -> None:
     refusal = admission.admit(slow, 1.0)
     assert refusal is not None
     assert (refusal.reason, refusal.retry_after_s) == (RefusalReason.TRUNK_RATE_LIMIT, 9)
+    assert admission.calls == 1
+
+
+def test_a_trunk_that_is_refused_by_the_dozen_is_refused_briefly() -> None:
+    paced = Trunk(name="paced", networks=(), max_cps=1)
+    admission = Admission(max_calls=9)
+    assert admission.refuse_briefly(paced, 0.0) is None
+    assert admission.admit(paced, 0.0) is None
+    for _ in range(BRIEF_AFTER):
+        assert admission.refuse_briefly(paced, 0.1) is None
+        assert admission.admit(paced, 0.1) is not None
+    refusal = admission.refuse_briefly(paced, 0.2)
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.TRUNK_RATE_LIMIT
+    assert admission.refuse_briefly(OPEN, 0.2) is None
+    # Its turn has come, or the next second: it is looked at again.
+    assert admission.refuse_briefly(paced, 1.05) is None
+    assert admission.refuse_briefly(paced, 1.2) is None
     assert admission.calls == 1
 
 

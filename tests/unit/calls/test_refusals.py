@@ -150,6 +150,25 @@ def test_what_the_stack_refused_is_recorded_too() -> None:
     run_virtual(story())
 
 
+def test_those_refused_briefly_are_one_record_whatever_their_number() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        log = log_on(store)
+        flow = Flow(Transport.UDP, ("192.0.2.9", 5060))
+        for number in range(50):
+            rules = (RuleResult(rule="admission", held=False, detail=f"runs {number} ms late"),)
+            late = Refusal(
+                status=503, phrase="Service Unavailable", reason=RefusalReason.OVERLOADED, rules=rules
+            )
+            request = Request("INVITE", f"sip:{number}@h", Headers([("Call-ID", "c"), ("From", "<sip:a@b>")]))
+            log.note_brief(InviteRefused(flow, request, 503, "late"), late, "carrier")
+        (record,) = await recorded(log, store)
+        assert (record.count, record.trunk, record.callee) == (50, "carrier", "sip:0@h")
+        assert record.refusal.reason is RefusalReason.OVERLOADED
+
+    run_virtual(story())
+
+
 def test_a_flood_from_everywhere_is_bounded_in_memory_and_in_writes() -> None:
     async def story() -> None:
         store = SlowStore(delay_s=5.0)

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from tieline.agent.messages import Run, TurnResult
+from tieline.calls.admission import BRIEF_AFTER
 from tieline.calls.ports import AgentPort
 from tieline.calls.registry import CallRegistry
 from tieline.model.call import CallState, TerminationReason
@@ -136,6 +137,20 @@ def test_events_of_no_call_are_nothing() -> None:
 
     board = play_calls(story)
     assert sorted(refusals(board)) == [RefusalReason.PROTOCOL, RefusalReason.UNKNOWN_TRUNK]
+
+
+def test_what_the_stack_refused_for_us_has_our_reason() -> None:
+    async def story(board: Switchboard) -> None:
+        flow = Flow(Transport.UDP, ("192.0.2.1", 5060))
+        full = InviteRefused(flow, Request("INVITE", "sip:1@h", Headers()), 503, "too many calls at once")
+        board.registry.on_event(full)
+        board.admission.draining = True
+        for _ in range(BRIEF_AFTER):
+            board.admission.admit(board.directory.resources.trunks[0], board.clock.monotonic())
+        board.registry.on_event(full)
+
+    board = play_calls(story)
+    assert sorted(refusals(board)) == [RefusalReason.DRAINING, RefusalReason.PROTOCOL]
 
 
 def test_a_failure_over_one_event_does_not_reach_the_sip_stack(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.sip.wire import PEER, SDP, TCP, UDP, Wire, config
-from tieline.sip.config import Admission
+from tieline.sip.config import Admission, Busy
 from tieline.sip.events import (
     Flow,
     InviteReceived,
@@ -110,6 +110,21 @@ class TestInvite:
         assert wire.take_response(503).headers["Retry-After"] == "7"
         assert wire.event(InviteRefused).status == 503
         assert wire.stack.counters.refused_full == 1
+
+    def test_a_peer_that_is_busy_calling(self) -> None:
+        busy: list[Busy | None] = [Busy("too fast", 9)]
+        wire = Wire(busy=lambda _flow: busy[0])
+        branch = wire.request("INVITE", 1, body=SDP)
+        first = wire.take_response(503)
+        assert first.headers["Retry-After"] == "9"
+        refused = wire.event(InviteRefused)
+        assert (refused.status, refused.why) == (503, "too fast")
+        wire.request("INVITE", 1, body=SDP, branch=branch)
+        assert wire.take_response(503).to.tag == first.to.tag
+        assert wire.stack.is_idle()
+        busy[0] = None
+        wire.request("INVITE", 1, call_id="two", body=SDP)
+        wire.take_response(100)
 
     def test_unknown_dialog(self) -> None:
         wire = Wire()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from tieline.sip.config import Admit, PeerOptions, SipConfig
+from tieline.sip.config import Admit, BusyFor, PeerOptions, SipConfig
 from tieline.sip.events import Flow, SipEvent, Transport
 from tieline.sip.message import Request, Response, parse_message
 from tieline.sip.stack import SipStack
@@ -32,9 +32,10 @@ class Wire:
         flow: Flow = UDP,
         admit: Admit | None = None,
         options: PeerOptions | None = None,
+        busy: BusyFor | None = None,
     ) -> None:
         peers = None if options is None else lambda _: options
-        self.stack = SipStack(settings or config(), SeededIds("ours"), admit, peers)
+        self.stack = SipStack(settings or config(), SeededIds("ours"), admit, peers, busy)
         self.flow = flow
         self.now = 0.0
         self.sent: list[Request | Response] = []
