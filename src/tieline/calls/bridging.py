@@ -250,7 +250,7 @@ class Bridge:
         at, response = self._call.services.clock.utc(), event.response
         try:
             if self.leg.media is not None:
-                self.leg.media.accept(response.body)
+                self.leg.media.accept(response.sdp)
         except SdpError as error:
             self._call.log.info("< an answer that cannot be used", detail=str(error))
             self._obey(machine.on_media_failed(at, self._now()))

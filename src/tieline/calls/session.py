@@ -161,9 +161,9 @@ class CallSession:
         self._services.sip.ring(self._leg.id)
         try:
             if self.agent is None:
-                return self._media.negotiate_without_media(self._invite.request.body)
+                return self._media.negotiate_without_media(self._invite.request.sdp)
             await self._media.open()
-            sdp = self._media.negotiate(self._invite.request.body)
+            sdp = self._media.negotiate(self._invite.request.sdp)
         except SdpError as error:
             raise CallRefused(TerminationReason.BAD_OFFER, error) from error
         except TielineError as error:

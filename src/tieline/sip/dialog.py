@@ -101,8 +101,8 @@ class Dialogs:
         leg.target = target
         leg.routes = routes
         leg.invite = transaction
-        leg.offered = not request.body
-        leg.remote_sdp = request.body
+        leg.offered = not request.sdp
+        leg.remote_sdp = request.sdp
         leg.peer_methods = allowed_methods(request) or frozenset()
         if flow_is_secure(leg.flow, request.uri, routes or (f"<{target}>",)):
             leg.contact = self._core.contact(Transport.TLS, leg.options, secure=True)

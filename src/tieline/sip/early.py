@@ -44,8 +44,8 @@ class EarlyDialogs:
             self._core.counters.retransmissions_received += rseq <= early.rseq
             return False
         early.rseq = rseq
-        if response.body and leg.offered and not early.answered:
-            early.answered, early.remote_sdp = True, response.body
+        if response.sdp and leg.offered and not early.answered:
+            early.answered, early.remote_sdp = True, response.sdp
         rack = f"RAck: {rseq} {leg.invite_cseq} INVITE\r\n"
         self._dialogs.send_request(early, "PRACK", "PRACK", now, rack)
         return True

@@ -45,7 +45,7 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InviteReceived:
-    """A new call is offered. `request.body` is the SDP offer, empty for a late offer; 100 has been sent.
+    """A new call is offered. `request.sdp` is the offer, empty for a late offer; 100 has been sent.
 
     `proven` is the digest user name that the caller has proven to be, None where nobody asked.
     """

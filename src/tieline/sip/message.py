@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tieline.sip.bodies import Session, read_session
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.grammar import (
     Address,
@@ -119,7 +120,7 @@ class Headers:
 class _Message:
     """What requests and responses share. Typed access parses on first use and raises `MessageMalformed`."""
 
-    __slots__ = ("_cseq", "_from", "_to", "_via", "body", "headers")
+    __slots__ = ("_cseq", "_from", "_session", "_to", "_via", "body", "headers")
 
     def __init__(self, headers: Headers, body: bytes) -> None:
         self.headers = headers
@@ -128,6 +129,7 @@ class _Message:
         self._from: Address | None = None
         self._to: Address | None = None
         self._cseq: tuple[int, str] | None = None
+        self._session: Session | None = None
 
     def _single(self, key: str) -> str:
         found = self.headers._index.get(key)
@@ -181,6 +183,18 @@ class _Message:
         """The first Contact, None when there is none or it is `*`."""
         value = self.headers.get("contact")
         return None if value is None or value == "*" else split_addresses(value)[0][0]
+
+    @property
+    def session(self) -> Session:
+        """The session description in the body, or why the body must be refused."""
+        if self._session is None:
+            self._session = read_session(self.headers.get("content-type"), self.body)
+        return self._session
+
+    @property
+    def sdp(self) -> bytes:
+        """The session description: the body, or a part of it; empty without one."""
+        return self.session.sdp
 
     @property
     def content_type(self) -> str | None:
@@ -288,6 +302,23 @@ def _read_start(line: str, headers: Headers) -> tuple[Request | Response, Messag
     return request, MessageMalformed("bad request line")
 
 
+def _keep_within(lines: list[str], limits: Limits) -> tuple[list[str], str]:
+    """The lines within the limits, and what is wrong with the others: enough to answer by, as a rule.
+
+    Raises `MessageMalformed` where a start line or a Via would be left out, for no answer finds its way without them.
+    """
+    most, longest = limits.header_lines + 1, limits.line_chars
+    over = [line for line in lines[:most] if len(line) > longest] + lines[most:]
+    if not over:
+        return lines, ""
+    wrong = "too many header lines" if len(lines) > most else "header line too long"
+    if len(lines[0]) > longest or any(
+        header_key(line[:9].partition(":")[0].strip()) == "via" for line in over
+    ):
+        raise MessageMalformed(wrong)
+    return [line for line in lines[:most] if len(line) <= longest], wrong
+
+
 def _cut_body(headers: Headers, rest: bytes) -> bytes:
     found = headers.getall("content-length")
     if not found:
@@ -311,14 +342,15 @@ def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Res
     text = (data.removesuffix(b"\r\n") if end < 0 else data[:end]).decode("utf-8", "surrogateescape")
     if "\r\n " in text or "\r\n\t" in text:
         text = _fold.sub(" ", text)
-    lines = text.split("\r\n")
-    if len(lines) > limits.header_lines + 1:
-        raise MessageMalformed("too many header lines")
-    if len(text) > limits.line_chars and max(map(len, lines)) > limits.line_chars:
-        raise MessageMalformed("header line too long")
-    headers, wrong = _read_headers(lines)
-    message, fault = _read_start(lines[0], headers)
-    if end < 0:
+    lines = kept = text.split("\r\n")
+    over = ""
+    if len(lines) > limits.header_lines + 1 or len(text) > limits.line_chars:
+        kept, over = _keep_within(lines, limits)
+    headers, wrong = _read_headers(kept)
+    message, fault = _read_start(kept[0], headers)
+    if over:
+        wrong = over
+    elif end < 0:
         wrong = wrong or "no empty line after the headers"
     elif text.count("\n") + text.count("\r") != 2 * (len(lines) - 1):
         wrong = wrong or "lone CR or LF"

@@ -77,8 +77,8 @@ class Refreshes:
         if leg.state is not LegState.CONFIRMED or leg.clock is None:
             return
         if response is not None and status < 300:
-            if response.body != known:
-                self._core.events.append(ReinviteCompleted(leg.id, status, response.body))
+            if response.sdp != known:
+                self._core.events.append(ReinviteCompleted(leg.id, status, response.sdp))
         elif not self._try_again(leg, transaction, status, response, now):
             if leg.clock.agreed:
                 self._timers.wait(leg, _AGAIN_S, now)

@@ -157,7 +157,7 @@ class ReliableResponses:
             return
         reliable.waiting = False
         self._core.timers.cancel(reliable.timer)
-        body = request.body if request.content_type == "application/sdp" else b""
+        body = request.sdp if request.content_type else b""
         if body and leg.offered and reliable.had_sdp and not leg.answered:
             leg.answered, leg.remote_sdp = True, body
             self._uas.answer(transaction, 200, "", now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tieline.sip.bodies import ACCEPTED
 from tieline.sip.config import PeerOptions
 from tieline.sip.core import Core
 from tieline.sip.dialog import Dialogs, contact_target, refresh_target, route_set
@@ -169,7 +170,7 @@ class Uac:
         data = (
             f"OPTIONS {uri} SIP/2.0\r\n{self._dialogs.via_line(flow, branch, options)}Max-Forwards: 70\r\n"
             f"From: {contact};tag={core.ids.tag()}\r\nTo: <{uri}>\r\nCall-ID: {core.ids.call_id()}\r\n"
-            f"CSeq: 1 OPTIONS\r\nContact: {contact}\r\nAccept: application/sdp\r\n{core.agent_line}"
+            f"CSeq: 1 OPTIONS\r\nContact: {contact}\r\nAccept: {ACCEPTED}\r\n{core.agent_line}"
             "Content-Length: 0\r\n\r\n"
         ).encode("utf-8", "surrogateescape")
         transaction = Transaction(
@@ -259,7 +260,7 @@ class Uac:
             if waiting:
                 self.send_cancel(leg, now)
             elif new and leg.state is LegState.PROCEEDING and status > 100:
-                core.events.append(LegProgress(leg.id, response, response.body))
+                core.events.append(LegProgress(leg.id, response, response.sdp))
         elif response is not None and status < 300:
             self._on_success(leg, transaction, response, now)
         elif status == 422 and self._timers.raise_min(leg, response) and self.invite_again(leg, now):
@@ -280,7 +281,7 @@ class Uac:
             return
         adopt(leg, tag or "")
         self._confirm(leg, response)
-        leg.remote_sdp = response.body or leg.remote_sdp
+        leg.remote_sdp = response.sdp or leg.remote_sdp
         leg.answered = leg.offered
         cancelled = leg.state in {LegState.CANCEL_WAITING, LegState.CANCELLING}
         self._core.step(leg, LegInput.SUCCESS, now)
@@ -339,7 +340,7 @@ class Uac:
     ) -> None:
         if not self.settle_reinvite(leg, transaction, status, response, now):
             return
-        body = response.body if response is not None and status < 300 else b""
+        body = response.sdp if response is not None and status < 300 else b""
         retry = self.glare_delay(leg) if status == 491 else None
         if leg.state is LegState.CONFIRMED:
             self._core.events.append(ReinviteCompleted(leg.id, status, body, retry))
@@ -364,7 +365,7 @@ class Uac:
         leg.reinviting = False
         if response is not None and status < 300:
             assert sending is not None
-            leg.sdp, leg.remote_sdp = sending.sdp, response.body
+            leg.sdp, leg.remote_sdp = sending.sdp, response.sdp
             refresh_target(leg, response)
             self.send_ack(leg, b"", now)
             if confirmed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tieline.sip.bodies import ACCEPTED, SDP
 from tieline.sip.core import Core, default_port
 from tieline.sip.dialog import Dialogs, contact_target, route_set
 from tieline.sip.digest_server import DigestServer
@@ -46,7 +47,6 @@ from tieline.sip.session_timer import NO_TERMS, SessionTimers, check_terms
 from tieline.sip.tables import INVITE_SERVER, NON_INVITE_SERVER, Input, LegInput, LegState, State, Table
 from tieline.sip.transaction import MAGIC_COOKIE, Key, Transaction, Transactions, server_key
 
-_SDP = "application/sdp"
 _EARLY_METHODS = frozenset({"UPDATE", "OPTIONS"})
 
 
@@ -55,12 +55,12 @@ def _check_invite_body(request: Request) -> None:
     coding = request.headers.get("content-encoding")
     if coding and coding.lower() != "identity":
         raise Refused(415, "body is encoded")
-    if request.body and request.content_type != _SDP:
-        raise Refused(415, "body is not SDP")
+    if request.session.refused or (request.body and not request.content_type):
+        raise Refused(415, request.session.refused or "body has no type")
     accept = request.headers.joined("accept")
     if accept is not None:
         types = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
-        if types.isdisjoint({_SDP, "application/*", "*/*"}):
+        if types.isdisjoint({SDP, "application/*", "*/*"}):
             raise Refused(406, "sender takes no SDP")
 
 
@@ -162,7 +162,9 @@ class Uas:
         core.send(data, reply_flow(request.via, flow), None, now)
 
     def _refusal(self, request: Request, refused: Refused, flow: Flow) -> bytes:
-        lines = refused.lines or refusal_lines(request, refused.status, _SDP, self._core.config.retry_after_s)
+        lines = refused.lines or refusal_lines(
+            request, refused.status, ACCEPTED, self._core.config.retry_after_s
+        )
         to = tagged_to(request, stateless_tag(self._secret, request))
         return build_reply(refused.status, reply_head(request, flow), to, lines + self._core.server_line)
 
@@ -331,7 +333,7 @@ class Uas:
             self.answer(
                 transaction,
                 200,
-                f"Contact: {core.contact(flow.transport, options)}\r\n{ALLOW_LINE}Accept: {_SDP}\r\n"
+                f"Contact: {core.contact(flow.transport, options)}\r\n{ALLOW_LINE}Accept: {ACCEPTED}\r\n"
                 f"Accept-Encoding: identity\r\nAccept-Language: en\r\n{supported_line(options)}",
                 now,
             )
@@ -361,10 +363,10 @@ class Uas:
         leg.invite = transaction
         leg.invite_cseq = request.cseq[0]
         leg.reinviting = True
-        leg.offered = not request.body
+        leg.offered = not request.sdp
         leg.answered = False
         leg.reliable = None
-        leg.pending_sdp = request.body
+        leg.pending_sdp = request.sdp
         leg.pending_target = target or leg.target
         if flow.transport is not Transport.UDP:
             core.unpin(leg.flow, leg)
@@ -373,7 +375,7 @@ class Uas:
         if core.config.trying_at_once:
             trying = build_reply(100, transaction.head, transaction.to, _timestamp(request))
             self._transactions.run(transaction, Input.PROVISIONAL, now, trying)
-        core.events.append(ReinviteReceived(leg.id, request.body))
+        core.events.append(ReinviteReceived(leg.id, request.sdp))
 
     def succeed(self, leg: Leg, sdp: bytes, lines: str, now: float) -> None:
         """2xx to the INVITE or re-INVITE under way. SDP that went out reliably before it is not repeated."""
@@ -383,7 +385,7 @@ class Uas:
         leg.sdp = sdp if body else leg.sdp
         if leg.reinviting and leg.pending_sdp:
             leg.remote_sdp = leg.pending_sdp
-        kind = f"Content-Type: {_SDP}\r\n" if body else ""
+        kind = f"Content-Type: {SDP}\r\n" if body else ""
         extra = (
             f"{invite.record_routes}Contact: {leg.contact}\r\n{ALLOW_LINE}{supported_line(leg.options)}"
             f"{self._timers.answer_lines(leg, invite.terms or NO_TERMS, now)}{lines}{self._core.server_line}{kind}"
@@ -407,10 +409,10 @@ class Uas:
             return
         if transaction is None:
             self._core.note(leg, "in", data, flow, now)
-        if request.body and leg.offered and not leg.answered:
-            leg.answered, leg.remote_sdp = True, request.body
+        if request.sdp and leg.offered and not leg.answered:
+            leg.answered, leg.remote_sdp = True, request.sdp
         self._dialogs.acked(leg, wait, now)
-        self._core.events.append(AckReceived(leg.id, request.body))
+        self._core.events.append(AckReceived(leg.id, request.sdp))
 
     def _on_cancel(self, request: Request, data: bytes, key: Key, flow: Flow, now: float) -> None:
         invite = self._transactions.servers.get(server_key(request, "INVITE"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tieline.sip.bodies import ACCEPTED
 from tieline.sip.core import Core
 from tieline.sip.dialog import Dialogs, contact_target, refresh_target
 from tieline.sip.errors import MessageMalformed, Refused, WrongState
@@ -16,7 +17,6 @@ from tieline.sip.transaction import Transaction
 from tieline.sip.uac import Uac
 from tieline.sip.uas import Uas
 
-_SDP = "application/sdp"
 _SDP_LINE = "Content-Type: application/sdp\r\n"
 _LEAVING = frozenset({LegState.BYE_WAITING, LegState.ENDING, LegState.CANCELLING, LegState.CANCEL_WAITING})
 
@@ -60,7 +60,7 @@ class Updates:
         if leg.state in _LEAVING or leg.state is LegState.OVER:
             return
         if response is not None and status < 300:
-            body = response.body
+            body = response.sdp
             refresh_target(leg, response)
             if sdp:
                 leg.sdp, leg.remote_sdp = sdp, body
@@ -95,8 +95,8 @@ class Updates:
             leg.peer_methods = methods or leg.peer_methods
             self._accept(leg, transaction, terms, b"", now)
             return
-        if request.content_type != _SDP:
-            raise Refused(415, "body is not SDP", f"Accept: {_SDP}\r\n")
+        if request.session.refused or not request.content_type:
+            raise Refused(415, request.session.refused or "body has no type", f"Accept: {ACCEPTED}\r\n")
         if our_offer_is_open(leg):
             raise Refused(491, "our offer has no answer yet")
         if their_offer_is_open(leg) or owner.update is not None:
@@ -105,7 +105,7 @@ class Updates:
         leg.pending_target = target or leg.target
         leg.peer_methods = methods or leg.peer_methods
         transaction.terms = terms
-        self.offer(leg, transaction, request.body)
+        self.offer(leg, transaction, request.sdp)
 
     def offer(self, leg: Leg, transaction: Transaction, sdp: bytes) -> None:
         """Hand an offer of the peer's to the owner; `transaction` is what its decision answers."""

@@ -151,6 +151,25 @@ class TestLimits:
         assert refused(request(b"X: " + b"y" * 200 + b"\r\n"), limits).why == "header line too long"
         assert parse_message(request(b"X: " + b"y" * 90 + b"\r\n"), limits).headers["X"] == "y" * 90
 
+    def test_what_is_within_them_is_there_to_answer_by(self) -> None:
+        for extra, limits in (
+            (b"X: y\r\n" * 20, Limits(header_lines=10)),
+            (b"X: " + b"y" * 200 + b"\r\n", Limits(line_chars=100)),
+        ):
+            kept = refused(request(extra), limits).request
+            assert kept is not None
+            assert kept.via.branch == parsed(request()).via.branch
+            assert kept.call_id == parsed(request()).call_id
+
+    def test_no_answer_without_start_line_and_every_via(self) -> None:
+        limits = Limits(line_chars=100, header_lines=10)
+        for name in (b"Via", b"v ", b"VIA"):
+            assert refused(request(name + b": " + b"y" * 200 + b"\r\n"), limits).request is None
+        assert refused(request(b"X: y\r\n" * 9 + b"v: SIP/2.0/UDP b\r\n"), limits).request is None
+        assert (
+            refused(b"INVITE sip:" + b"c" * 200 + b"@d SIP/2.0\r\n" + HEAD + b"\r\n", limits).request is None
+        )
+
 
 class TestBody:
     def test_trimmed_to_its_length(self) -> None:

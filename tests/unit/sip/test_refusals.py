@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.sip.wire import PEER, SDP, TCP, UDP, Wire, config
+from tieline.sip.bodies import ACCEPTED
 from tieline.sip.config import Admission, Busy
 from tieline.sip.events import (
     Flow,
@@ -62,7 +63,7 @@ class TestInvite:
         wire.request("INVITE", 2, body=SDP, extra="Content-Encoding: gzip\r\n")
         refused = wire.take_response(415)
         assert (refused.headers["Accept"], refused.headers["Accept-Encoding"]) == (
-            "application/sdp",
+            ACCEPTED,
             "identity",
         )
 
@@ -163,7 +164,7 @@ class TestOptions:
         branch = wire.request("OPTIONS", 1)
         first = wire.take_response(200)
         assert first.headers["Allow"].startswith("INVITE")
-        assert first.headers["Accept"] == "application/sdp"
+        assert first.headers["Accept"] == ACCEPTED
         assert wire.event(OptionsReceived) == OptionsReceived(UDP)
         wire.request("OPTIONS", 1, branch=branch)
         assert wire.take_response(200).to.tag == first.to.tag
@@ -336,3 +337,14 @@ def test_what_we_send_can_be_read() -> None:
     for outgoing in wire.stack.outgoing():
         assert not isinstance(parse_message(outgoing.data), Request)
     assert PEER
+
+
+def test_a_header_line_that_is_too_long() -> None:
+    wire = Wire()
+    wire.request("INVITE", 1, body=SDP, extra=f"X-Long: {'x' * 9_000}\r\n")
+    assert "too long" in wire.take_response(400).headers["Warning"]
+    assert wire.event(InviteRefused).why == "header line too long"
+    wire.request("INVITE", 2, body=SDP, via=f"SIP/2.0/UDP h;branch=z9hG4bK1;x={'x' * 9_000}")
+    assert wire.take() == []
+    assert wire.stack.counters.refused_malformed == 1
+    assert wire.stack.counters.dropped_malformed == 1
