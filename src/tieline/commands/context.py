@@ -173,7 +173,9 @@ def show_value(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple):
+        return ", ".join(show_value(one) for one in value) or "-"
+    if isinstance(value, set | frozenset):
         return ", ".join(sorted(show_value(one) for one in value)) or "-"
     if isinstance(value, float):
         return f"{value:g}"
