@@ -112,6 +112,7 @@ class Handing:
                 await self._call.speaker.speak(
                     [attempt.plan.utterance], self._call.runs.conversation.language
                 )
+                attempt.receipt.add(Step.SPOKEN, self._call.services.clock.utc())
             revise, self._committed = self._committed is not None, attempt.plan.method
             await self._call.writes.save_outcome(self._call.runs.conversation, attempt.plan, revise=revise)
             self._call.log.info(

@@ -62,11 +62,22 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="End by itself; status 0 only if every step held.")
     ] = False,
+    handoff: Annotated[
+        bool,
+        typer.Option(
+            "--handoff", help="Play a handoff that fails over from REFER to INVITE to BYE instead, once."
+        ),
+    ] = False,
 ) -> None:
     """Play the whole path with a real call on this machine, and show it."""
-    from tieline.demo import run_demo
+    if handoff:
+        from tieline.demo.fail_over import run_fail_over
 
-    status = run_demo(once=once)
+        status = run_fail_over()
+    else:
+        from tieline.demo import run_demo
+
+        status = run_demo(once=once)
     if status:
         raise typer.Exit(status)
 

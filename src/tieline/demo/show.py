@@ -40,6 +40,10 @@ class Screen:
         """One line of prose."""
         self._console.print(Text(f"{INDENT}{text}", style=style))
 
+    def text(self, text: str) -> None:
+        """Lines that are laid out already."""
+        self._console.print(Text(textwrap.indent(text, INDENT)), soft_wrap=True)
+
     def exchange(self, shown: Exchange) -> None:
         """An HTTP request and its answer."""
         self._console.print(

@@ -294,6 +294,7 @@ def test_rung_after_rung_is_tried_and_the_caller_hears_something_in_between() ->
     assert (stored.outcome.handoff or {})["method"] == "bye"
     assert stored.receipts[0].state is ReceiptState.DONE
     assert [step.rung for step in stored.receipts[0].steps if step.step is Step.SENT] == [0, 1, 2]
+    assert [step.rung for step in stored.receipts[0].steps if step.step is Step.SPOKEN] == [0, 1, 2]
     assert "run handoff_failed" not in board.journal
 
 
