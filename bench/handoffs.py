@@ -1,13 +1,14 @@
 """Handoffs: what each method costs, and how many a second one server makes, beside calls that simply hang up.
 
-    python -m bench.handoffs [--calls N] [--rate R] [--ceiling]
+    python -m bench.handoffs [--calls N] [--rate R] [--ceiling [300|301|302|303]]
 
 Every call is answered, runs the agent's start function, and is handed over at once: by BYE; by REFER, which the peer
 accepts with 202 and reports done by NOTIFY; by INVITE to a second SIPp, the human, who answers and hangs up. The
 reference is the same call to the same agent, which ends it without a handoff. CPU is that of every process of the
 server, commits included, divided by the calls; SIPp's own CPU of the same runs stands beside it, both ends together.
-The server is pinned to one core, both SIPps to another; the highest rate is the last one without a failed call or a
-retransmission. It fails when a call fails, or a method costs more than its goal, in times the reference.
+The server is pinned to one core, both SIPps to another. With `--ceiling`, of all methods or of one (300 hangs up, 301
+is BYE, 302 REFER, 303 INVITE), it also looks for the highest rate without a failed call or a retransmission. It fails
+when a call fails, or a method costs more than its goal, in times the reference.
 """
 
 from __future__ import annotations
@@ -202,7 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rate", type=int, default=100, help="calls a second of a measured run (%(default)s)"
     )
-    parser.add_argument("--ceiling", action="store_true", help="search the highest clean rate of each method")
+    parser.add_argument(
+        "--ceiling", nargs="?", const="all", choices=("all", *(method.number for method in METHODS)),
+        help="search the highest clean rate, of every method or of the one that is asked for by this number",
+    )  # fmt: skip
     parser.add_argument("--seconds", type=int, default=5, help="length of a run of that search (%(default)s)")
     options = parser.parse_args(arguments)
     print(describe_machine())
@@ -230,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 run(server, target, method, options.rate, min(options.rate, options.calls))
             held = show([run(server, target, method, options.rate, options.calls) for method in METHODS])
             if options.ceiling:
-                for method in METHODS:
+                for method in (each for each in METHODS if options.ceiling in {"all", each.number}):
                     find_ceiling(server, target, method, options.seconds)
             log = server.log_tail()
         finally:
