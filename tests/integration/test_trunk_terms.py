@@ -103,6 +103,17 @@ async def test_the_advertised_address(served: Served, tmp_path: Path) -> None:
     assert played.bye.header("Via").startswith("SIP/2.0/UDP 203.0.113.9:5099;")
 
 
+async def test_a_long_request_to_a_peer_without_tcp(served: Served, tmp_path: Path) -> None:
+    """Over 1300 bytes it is to go by TCP; nobody listens there, so that it comes by UDP after all."""
+    asked = ["X-Act: wordy", f"X-Note: {'word ' * 180}end"]
+    steps: sipp.Steps = [sipp.invite(headers=asked), *sipp.answered(), sipp.ack(), *HUNG_UP]
+    played = await sipp.play(tmp_path, steps, served.sip_udp, "200")
+    assert len(played.bye.text) > 1_800
+    assert played.bye.header("X-One") == played.bye.header("X-Two")
+    assert played.bye.header("Via").startswith("SIP/2.0/UDP ")
+    assert played.bye.header("CSeq") == "1 BYE"
+
+
 class TestExtensions:
     async def test_required(self, served: Served, tmp_path: Path) -> None:
         bare = await SipPeer.open(served.sip_udp, STRICT)
