@@ -163,6 +163,7 @@ class Server:
                 function_limit_s=settings.agent.function_limit_s,
                 start_limit_s=settings.agent.start_limit_s,
                 silence_timeout_s=settings.rtp.silence_timeout_s or None,
+                hold_timeout_s=settings.rtp.hold_timeout_s or None,
             ),
             media_address=media_address(settings),
             observer=MetricsObserver(self.metrics),

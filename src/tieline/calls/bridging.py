@@ -339,9 +339,13 @@ class Bridge:
         self._obey(self._machine.on_caller_gone(self._call.services.clock.utc(), self._now()))
         return isinstance(self._machine.outcome, Ended)
 
-    def _on_media_fault(self, _reason: TerminationReason) -> None:
+    def _on_media_fault(self, reason: TerminationReason) -> None:
         """The second leg's media ended, or fell silent: of importance only once the two are joined."""
-        if self.is_joined and self._machine is not None:
+        if not self.is_joined:
+            return
+        if reason is TerminationReason.HELD_TOO_LONG:
+            self._call.end(reason)
+        elif self._machine is not None:
             self._obey(self._machine.on_media_failed(self._call.services.clock.utc(), self._now()))
 
     def abandon(self) -> None:

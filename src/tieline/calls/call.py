@@ -14,6 +14,7 @@ from tieline.calls.routing import Route
 from tieline.calls.runs import AgentRuns
 from tieline.calls.speaking import Speaker
 from tieline.calls.writes import CallWrites
+from tieline.model.call import TerminationReason
 from tieline.observe.logging import FilteringBoundLogger
 
 
@@ -21,7 +22,7 @@ from tieline.observe.logging import FilteringBoundLogger
 class Call:
     """The parts of one call: `leg` and `media` are the caller's, `runs` are those of its agent.
 
-    `adopt` is told the number of each further leg, whose events the call is to get.
+    `adopt` is told the number of each further leg, whose events the call is to get; `end` ends the whole call.
     """
 
     id: str
@@ -36,3 +37,4 @@ class Call:
     patience: Patience
     log: FilteringBoundLogger
     adopt: Callable[[int], None]
+    end: Callable[[TerminationReason], None]

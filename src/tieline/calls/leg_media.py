@@ -71,12 +71,15 @@ class MediaOptions:
 
     `beside` is the id of the leg that this one is to be joined with. `codecs` are payload types, best first, for our
     own offers: beginning with the one that the other leg has agreed on saves transcoding. `new_key` makes an SRTP key.
+    `hold_timeout_s` is how long audio may flow in less than both directions without a break, None for ever: the media
+    process does not listen for silence meanwhile.
     """
 
     beside: str | None = None
     codecs: tuple[int, ...] = (PCMU, PCMA)
     encryption: Encryption = Encryption.REFUSED
     new_key: Callable[[], bytes] = field(default=_random_key, repr=False)
+    hold_timeout_s: float | None = None
 
 
 _DEFAULTS = MediaOptions()
@@ -111,6 +114,7 @@ class LegMedia:
         self._offered = False
         self._agreed: NegotiatedMedia | None = None
         self._interruptible = False
+        self._held: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[LegClosed] | None = None
 
     @property
@@ -216,6 +220,7 @@ class LegMedia:
         """Let media flow as last agreed; nothing once the leg is closed."""
         if self._agreed is None or self._local is None:
             return
+        self._time_hold(self._agreed)
         self._port.send(
             ConnectLeg(
                 leg_id=self.leg_id,
@@ -228,6 +233,14 @@ class LegMedia:
                 srtp=_srtp_keys(self._agreed),
             )
         )
+
+    def _time_hold(self, agreed: NegotiatedMedia) -> None:
+        if self._held is not None and agreed.send and agreed.receive:
+            self._held.cancel()
+            self._held = None
+        limit_s = self._options.hold_timeout_s
+        if self._held is None and limit_s is not None and not (agreed.send and agreed.receive):
+            self._held = self._loop.call_later(limit_s, self._on_fault, TerminationReason.HELD_TOO_LONG)
 
     def _opened(self) -> LocalMedia:
         if self._local is None:
@@ -320,6 +333,8 @@ class LegMedia:
 
     async def close(self) -> LegClosed | None:
         """Give the port back; the leg's figures, or None when the media process cannot tell them."""
+        if self._held is not None:
+            self._held.cancel()
         if self._local is None:
             return None
         self._local = None

@@ -232,6 +232,7 @@ class CallSettings:
     function_limit_s: float = 10.0
     start_limit_s: float = 3.0
     silence_timeout_s: float | None = 60.0
+    hold_timeout_s: float | None = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

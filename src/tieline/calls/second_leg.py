@@ -64,7 +64,12 @@ class SecondLeg:
             call.services.media_address(self._trunk, flows[0].remote[0]),
             call.services.settings.silence_timeout_s,
             self._on_fault,
-            MediaOptions(beside=call.media.leg_id, codecs=codecs, encryption=self._encryption),
+            MediaOptions(
+                beside=call.media.leg_id,
+                codecs=codecs,
+                encryption=self._encryption,
+                hold_timeout_s=call.services.settings.hold_timeout_s,
+            ),
         )
         await self.media.open()
         return self.media

@@ -112,7 +112,9 @@ class CallSession:
             services.media_address(route.trunk, invite.flow.remote[0]),
             services.settings.silence_timeout_s,
             self._on_media_fault,
-            MediaOptions(encryption=dialect_of(route.trunk).encryption),
+            MediaOptions(
+                encryption=dialect_of(route.trunk).encryption, hold_timeout_s=services.settings.hold_timeout_s
+            ),
         )
         self._speaker = Speaker(services.prompts, route.project.id, self._media, log)
         self._runs = AgentRuns(services, agent, record, self._writes, self._patience, log)
@@ -121,6 +123,7 @@ class CallSession:
                 id=call_id, route=route, services=services, record=record, writes=self._writes, leg=self._leg,
                 media=self._media, speaker=self._speaker, runs=self._runs, patience=self._patience, log=log,
                 adopt=lambda leg_id: adopt(self, leg_id),
+                end=lambda reason: self._stop(Termination.of(reason)),
             )
         )  # fmt: skip
         self._walking: asyncio.Task[None] | None = None

@@ -66,6 +66,7 @@ class TerminationReason(StrEnum):
     AGENT_FAILED = "agent_failed"
     NO_ACK = "no_ack"
     NO_MEDIA = "no_media"
+    HELD_TOO_LONG = "held_too_long"
     MEDIA_FAILED = "media_failed"
     BAD_OFFER = "bad_offer"
     REFUSED = "refused"
@@ -85,6 +86,7 @@ FAULT_OF: dict[TerminationReason, Fault] = {
     TerminationReason.AGENT_FAILED: Fault.AGENT,
     TerminationReason.NO_ACK: Fault.TRUNK,
     TerminationReason.NO_MEDIA: Fault.TRUNK,
+    TerminationReason.HELD_TOO_LONG: Fault.TRUNK,
     TerminationReason.MEDIA_FAILED: Fault.US,
     TerminationReason.BAD_OFFER: Fault.TRUNK,
     TerminationReason.REFUSED: Fault.TRUNK,

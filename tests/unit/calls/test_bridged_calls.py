@@ -168,6 +168,28 @@ def test_a_bridge_ends_on_both_sides_whatever_breaks(how: str) -> None:
     assert stored.receipts[0].state is ReceiptState.DONE
 
 
+@pytest.mark.parametrize("who", ["caller", "human", "both", "human alone"])
+def test_a_hold_that_never_ends_is_ended(who: str) -> None:
+    async def whole(board: Switchboard) -> None:
+        leg = await ask_for_a_human(board)
+        await joined(board)
+        if who == "human alone":  # the caller's side takes no new offer, and goes on sending
+            board.sip.on_reinvite = lambda leg_id: [ReinviteCompleted(leg_id, 488, b"")]
+        if who in {"caller", "both"}:
+            board.reinvite(leg, OFFER + b"a=sendonly\r\n")
+        if who != "caller":
+            board.registry.on_event(UpdateReceived(CALLEE, HELD))
+        await elapse(3_599)
+        assert board.registry.sessions()
+        await elapse(2)
+        assert not board.registry.sessions()
+
+    board = play_calls(whole, **board_parts())
+    assert not board.sip.legs
+    assert ending(board)[0] is TerminationReason.HELD_TOO_LONG
+    assert only(board).receipts[0].state is ReceiptState.DONE
+
+
 def test_a_drain_while_it_rings_cancels_the_second_leg() -> None:
     async def whole(board: Switchboard) -> None:
         await ask_for_a_human(board, ring_for_ever)

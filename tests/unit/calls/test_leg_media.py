@@ -19,7 +19,7 @@ from tieline.sdp.negotiation import answer as answer_to
 from tieline.testing.call_parts import ScriptedMedia
 from tieline.testing.calls import OFFER
 from tieline.testing.journal import Journal
-from tieline.testing.virtual_time import run_virtual, settle
+from tieline.testing.virtual_time import elapse, run_virtual, settle
 
 Story = Callable[[LegMedia, ScriptedMedia, list[TerminationReason]], Coroutine[Any, Any, None]]
 
@@ -125,6 +125,50 @@ def test_a_key_cuts_what_may_be_cut_and_nothing_else() -> None:
         media.press("3")
         assert not await loose
         assert port.journal.count("cut loose") == 1
+
+    play(story)
+
+
+@pytest.mark.parametrize("direction", [b"sendonly", b"recvonly", b"inactive"])
+def test_a_hold_is_timed_without_a_break(direction: bytes) -> None:
+    async def story(_media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        options = MediaOptions(hold_timeout_s=600.0)
+        media = LegMedia("held", port, "198.51.100.1", 60.0, faults.append, options)
+        await media.open()
+
+        def renew(offer: bytes) -> None:
+            media.negotiate(offer)
+            media.connect()
+
+        held = OFFER + b"a=" + direction + b"\r\n"
+        renew(OFFER)
+        await elapse(1_000)
+        for _ in range(2):
+            renew(held)
+            await elapse(300)
+            renew(held)  # a refresh is no break
+            await elapse(299)
+            renew(OFFER)
+        assert faults == []
+        renew(held)
+        await elapse(601)
+        assert faults == [TerminationReason.HELD_TOO_LONG]
+        renew(OFFER)
+        renew(held)
+        await media.close()
+        await elapse(1_000)
+        assert len(faults) == 1
+
+    play(story)
+
+
+def test_without_a_limit_a_hold_lasts() -> None:
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        media.negotiate(OFFER + b"a=inactive\r\n")
+        media.connect()
+        await elapse(100_000)
+        assert faults == []
 
     play(story)
 
