@@ -172,7 +172,8 @@ class RtpSettings(Record):
         _NotNegative, _about("End a call after so long without any RTP; 0 never does.", "s")
     ] = 60.0
     hold_timeout_s: Annotated[
-        _NotNegative, _about("End a call that was on hold, or muted, for so long without a break; 0 never does.", "s")
+        _NotNegative,
+        _about("End a call that was on hold, or muted, for so long without a break; 0 never does.", "s"),
     ] = 3600.0
     media_processes: Annotated[
         Annotated[int, Meta(ge=1, le=64)], _about("Processes that carry audio; about 300 calls each.")
