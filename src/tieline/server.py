@@ -142,7 +142,8 @@ class Server:
             conversations=self.store,
             directory=self.directory,
             health=Health(
-                checks={"store": self._check_store, "media": self._check_media, "agents": self._check_agents}
+                checks={"store": self._check_store, "media": self._check_media, "agents": self._check_agents},
+                trunks=self.trunks.states,
             ),
             metrics=self.metrics,
             clock=self.clock,

@@ -88,6 +88,10 @@ class TrunkWatch:
         """What is known of a trunk by its name."""
         return self._health.get(trunk, TrunkHealth())
 
+    def states(self) -> dict[str, TrunkHealth]:
+        """What is known of each watched trunk, by name."""
+        return {name: self.health(name) for name in sorted(trunk.name for trunk in self._tasks)}
+
     def count(self) -> dict[TrunkState, int]:
         """How many watched trunks are in each state."""
         states = [self.health(trunk.name).state for trunk in self._tasks]

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from tieline.model.project import Project
     from tieline.model.trunk import Trunk
 
+_ASK_S = 5.0
+"""How long a running server is waited for."""
+
 trunk = typer.Typer(name="trunk", help="Look at SIP trunks, and change them.", no_args_is_help=True)
 project = typer.Typer(
     name="project", help="Look at projects, change them and check their folders.", no_args_is_help=True
@@ -33,15 +36,24 @@ project = typer.Typer(
 
 
 @trunk.command("list")
-def list_trunks(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def list_trunks(
+    server: Annotated[
+        str | None, typer.Option(help="URL of the running server, to see which trunks are up and registered.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the SIP peers that may call."""
+    states = _ask_states(server) if server is not None else {}
 
     async def work() -> list[dict[str, Any]]:
         async with open_store(config) as opened:
-            return [show_fields(one) for one in (await opened.store.resources()).trunks]
+            trunks = (await opened.store.resources()).trunks
+            return [show_fields(one) | _state_of(states.get(one.name), server) for one in trunks]
 
     columns = (
         "name",
+        *(("state", "registered") if server is not None else ()),
         "profile",
         "networks",
         "target",
@@ -52,6 +64,32 @@ def list_trunks(config: ConfigOption = None, as_json: JsonOption = False) -> Non
         "max_cps",
     )
     print_rows(run(work()), columns, as_json=as_json, empty="no trunks: every call is refused")
+
+
+def _state_of(known: dict[str, Any] | None, server: str | None) -> dict[str, Any]:
+    """What the server knows of a trunk: nothing of one that it does not watch."""
+    return {} if server is None else known or {"state": "not watched", "registered": None}
+
+
+def _ask_states(server: str) -> dict[str, dict[str, Any]]:
+    """The states of a running server's trunks, by name. Raises `CommandFailed`."""
+    import json
+    import urllib.error
+    import urllib.request
+
+    url = f"{server.rstrip('/')}/health/ready"
+    if not url.startswith(("http://", "https://")):
+        raise CommandFailed(f"{server} is no http or https URL")
+    try:
+        try:
+            with urllib.request.urlopen(url, timeout=_ASK_S) as response:
+                body = response.read()
+        except urllib.error.HTTPError as error:  # a server that is not ready tells all the same
+            body = error.read()
+        states: dict[str, dict[str, Any]] = json.loads(body)["trunks"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandFailed(f"{url} does not say how trunks are: {error}") from None
+    return states
 
 
 @trunk.command("show")

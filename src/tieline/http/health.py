@@ -34,8 +34,14 @@ class HealthRoutes:
 
     async def ready(self, request: Request) -> Response:
         """`GET /health/ready`: 200, or 503 with the reasons."""
-        reasons = await self._services.health.reasons()
-        answer = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+        health = self._services.health
+        reasons = await health.reasons()
+        # Not the detail of a trunk's health: addresses are nobody's business who has no key.
+        trunks = {
+            name: {"state": each.state, "registered": each.registered}
+            for name, each in health.trunks().items()
+        }
+        answer = {"status": "not_ready" if reasons else "ready", "reasons": reasons, "trunks": trunks}
         return Response(
             msgspec.json.encode(answer), status_code=503 if reasons else 200, media_type="application/json"
         )

@@ -229,8 +229,22 @@ class HealthAnswer(BaseModel):
     status: Literal["ok"] = Field(description="Always `ok`.")
 
 
+class TrunkView(BaseModel):
+    """What is known of a trunk that is watched."""
+
+    state: Literal["unknown", "up", "down"] = Field(
+        description="Whether it answers; `unknown` before it was asked."
+    )
+    registered: bool | None = Field(
+        description="Whether we are registered there; null where nobody asked for it."
+    )
+
+
 class ReadyAnswer(BaseModel):
     """Whether the server should get work."""
 
     status: Literal["ready", "not_ready"] = Field(description="The answer.")
     reasons: list[str] = Field(description="Why not, in words.")
+    trunks: dict[str, TrunkView] = Field(
+        description="Trunks with `options_interval_s` or `register`, by name. One that is down makes nothing not ready."
+    )

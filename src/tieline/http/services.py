@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tieline.calls.directory import Directory
+from tieline.calls.trunk_watch import TrunkHealth
 from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.model.conversation import Conversation
@@ -83,10 +84,14 @@ class ConversationReader(Protocol):
 
 @dataclass(slots=True)
 class Health:
-    """Whether this server should get work: named checks, and whether it is draining."""
+    """Whether this server should get work: named checks, and whether it is draining.
+
+    `trunks` tells what is known of the trunks that are watched, by name; that keeps no server from being ready.
+    """
 
     draining: bool = False
     checks: dict[str, Check] = field(default_factory=dict)
+    trunks: Callable[[], Mapping[str, TrunkHealth]] = dict
 
     async def reasons(self) -> list[str]:
         """Why the server is not ready; empty when it is."""

@@ -174,7 +174,7 @@ def test_a_hold_that_never_ends_is_ended(who: str) -> None:
         leg = await ask_for_a_human(board)
         await joined(board)
         if who == "human alone":  # the caller's side takes no new offer, and goes on sending
-            board.sip.on_reinvite = lambda leg_id: [ReinviteCompleted(leg_id, 488, b"")]
+            board.sip.on_reinvite = lambda leg_id: [(0.01, ReinviteCompleted(leg_id, 488, b""))]
         if who in {"caller", "both"}:
             board.reinvite(leg, OFFER + b"a=sendonly\r\n")
         if who != "caller":

@@ -96,6 +96,9 @@ def test_a_trunk_that_answers_is_up_and_asked_at_its_interval() -> None:
         world.watch.sync([PINGED, Trunk(name="unwatched", networks=())])
         await elapse(130)
         assert world.watch.count() == {TrunkState.UP: 1, TrunkState.DOWN: 0, TrunkState.UNKNOWN: 0}
+        assert [(name, health.state) for name, health in world.watch.states().items()] == [
+            ("pinged", TrunkState.UP)
+        ]
 
     world = play(story)
     assert [at for at, _, _ in world.asked] == [0.0, 60.1, 120.2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.http.world import RESERVE, World
+from tieline.calls.trunk_watch import TrunkHealth, TrunkState
 
 
 async def test_live(world: World) -> None:
@@ -14,7 +15,11 @@ async def test_live(world: World) -> None:
 
 
 async def test_ready_names_the_reasons(world: World) -> None:
-    assert (await world.get("/health/ready", None)).json() == {"status": "ready", "reasons": []}
+    assert (await world.get("/health/ready", None)).json() == {
+        "status": "ready",
+        "reasons": [],
+        "trunks": {},
+    }
 
     async def well() -> None:
         return None
@@ -36,6 +41,20 @@ async def test_ready_names_the_reasons(world: World) -> None:
             "store: disk full",
             "agents: the check failed: RuntimeError",
         ],
+        "trunks": {},
+    }
+
+
+async def test_ready_shows_the_trunks_whatever_their_state(world: World) -> None:
+    world.services.health.trunks = lambda: {
+        "carrier": TrunkHealth(TrunkState.DOWN, None, "192.0.2.1:5060 answered nothing"),
+        "pbx": TrunkHealth(TrunkState.UP, True),
+    }
+    response = await world.get("/health/ready", None)
+    assert response.status_code == 200
+    assert response.json()["trunks"] == {
+        "carrier": {"state": "down", "registered": None},
+        "pbx": {"state": "up", "registered": True},
     }
 
 
