@@ -24,7 +24,7 @@ MODULES = next(
 )
 CONFIG = """
 poll_method epoll
-sip_listen {host}:0
+sip_listen {host}:{port}
 net_interface {host}
 module_path {modules}
 audio_source ausine,440
@@ -51,11 +51,20 @@ LOUD = 500
 class Baresip:
     """Use as `async with Baresip(folder) as phone`. Events are baresip's own, by type, in order.
 
-    `encryption` is its word for SRTP with SDES: `srtp` where the other side can, `srtp-mand` in any case.
+    `encryption` is its word for SRTP with SDES: `srtp` where the other side can, `srtp-mand` in any case. With a
+    `port` it answers calls there at once; TLS is one port above, with `certificate`, a PEM file that holds the key too.
     """
 
     def __init__(
-        self, folder: Path, *, transport: str = "udp", host: str = "127.0.0.1", encryption: str = ""
+        self,
+        folder: Path,
+        *,
+        transport: str = "udp",
+        host: str = "127.0.0.1",
+        encryption: str = "",
+        user: str = "+15557654321",
+        port: int = 0,
+        certificate: Path | None = None,
     ) -> None:
         self.folder = folder
         self.events: list[dict[str, Any]] = []
@@ -63,11 +72,13 @@ class Baresip:
         self._host = host
         self._changed = asyncio.Event()
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        (folder / "config").write_text(
-            CONFIG.format(host=host, modules=MODULES, control=self._control, folder=folder)
-        )
+        config = CONFIG.format(host=host, port=port, modules=MODULES, control=self._control, folder=folder)
+        if certificate is not None:
+            config += f"sip_certificate {certificate}\nsip_verify_server no\n"
+        (folder / "config").write_text(config)
         media = f";mediaenc={encryption}" if encryption else ""
-        (folder / "accounts").write_text(f"<sip:+15557654321@{host};transport={transport}>;regint=0{media}\n")
+        media += ";answermode=auto" if port else ""
+        (folder / "accounts").write_text(f"<sip:{user}@{host};transport={transport}>;regint=0{media}\n")
         (folder / "contacts").touch()
 
     async def __aenter__(self) -> Baresip:

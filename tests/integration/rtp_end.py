@@ -83,9 +83,13 @@ class RtpEnd(asyncio.DatagramProtocol):
     async def send_silence(self, seconds: float) -> None:
         """Speak nothing, packet by packet."""
         for _ in range(round(seconds * 50)):
-            self.send(PCMU, SILENCE)
-            self._timestamp += FRAME
-            await asyncio.sleep(0.02)
+            await self.say(SILENCE)
+
+    async def say(self, frame: bytes) -> None:
+        """Speak one frame of 20 ms."""
+        self.send(PCMU, frame)
+        self._timestamp += FRAME
+        await asyncio.sleep(0.02)
 
     async def press(self, keys: str, *, marker: bool = True, ends: int = 3) -> None:
         """Press keys as RFC 4733 events of 100 ms, the last packet repeated up to `ends` times."""

@@ -45,6 +45,7 @@ trunks:
     networks: [127.0.0.15/32]
     target: 127.0.0.15:{secure}
     transport: tls
+    tls_name: human.example
     encryption: required
     alive_s: 1
 api_keys:

@@ -42,14 +42,17 @@ class ReceiptKeeper:
             self._call.services.observer.handoff_step(self._call.id, step)
             if step.step is Step.FAILED and self._had_worked(step.rung):
                 self.die_young(step.method)
+            known = {
+                "destination": step.destination,
+                "status": step.status,
+                "reason": step.failure.value if step.failure is not None else None,
+            }
             self._call.log.info(
                 "= handoff",
                 step=step.step.value,
                 rung=step.rung,
                 method=step.method.value,
-                destination=step.destination,
-                status=step.status,
-                reason=step.failure.value if step.failure is not None else None,
+                **{name: value for name, value in known.items() if value is not None},
             )
         if steps:
             self._call.writes.save_receipt(self._index, self.receipt)

@@ -238,9 +238,14 @@ class CallRecord:
 
 def _figures(legs: dict[str, LegClosed | None]) -> dict[str, Any] | None:
     """The caller's figures, with those of further legs under their names."""
-    known = {name: msgspec.to_builtins(leg) for name, leg in legs.items() if leg is not None}
+    known = {name: _figures_of(leg) for name, leg in legs.items() if leg is not None}
     own = known.pop("caller", None)
     return {**(own or {}), **known} if own is not None or known else None
+
+
+def _figures_of(leg: LegClosed) -> dict[str, Any]:
+    """One leg's figures, without what only the media process goes by."""
+    return {name: value for name, value in msgspec.to_builtins(leg).items() if name not in {"type", "leg_id"}}
 
 
 def _peer_host(invite: InviteReceived) -> str:

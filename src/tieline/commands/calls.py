@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from tieline.model.conversation import Conversation
     from tieline.model.receipt import ReceiptStep
 
+OCCASIONS = {
+    "start": "",
+    "handoff_failed": "after a handoff that failed",
+    "bridge_ended": "after the bridge",
+    "end": "after the call",
+}
+"""Why the agent ran where the caller did nothing, by the turn's channel."""
+
 calls = typer.Typer(name="calls", help="Look at calls, and at those that were refused.", no_args_is_help=True)
 reservations = typer.Typer(name="reservations", help="Look at reservations.", no_args_is_help=True)
 
@@ -247,7 +255,9 @@ class _CallPage:
         self._line("to", opened.callee_number, personal=True)
         self._line("trunk", opened.trunk)
         self._line("SIP Call-ID", ", ".join([opened.sip_call_id or "", *self._call.further_call_ids]))
-        self._line("shared id", opened.shared_id, personal=True)
+        outcome = self._call.outcome
+        shared_id = outcome.shared_id if outcome is not None and outcome.shared_id else opened.shared_id
+        self._line("shared id", shared_id, personal=True)
         self._line("reservation", f"{opened.reservation_id}{' (late)' if opened.late else ''}"
                    if opened.reservation_id else None)  # fmt: skip
         self._line("attributes", opened.attributes_json, personal=True)
@@ -293,14 +303,17 @@ class _CallPage:
         start = self._call.opened.started_at
         for turn in self._call.turns:
             at = f"{(turn.at - start).total_seconds():8.2f} s "
-            if turn.channel and (turn.user_input is not None or turn.index > 0):
+            said = turn.user_input is not None or turn.index > 0
+            if said and turn.channel and turn.channel not in OCCASIONS:
                 heard = "(personal)" if turn.user_input is None else turn.user_input
                 heard = "(redacted)" if self._redact else heard
                 self._out.print(
                     f"{at}caller  {show_value(heard)} [{turn.channel}]", style="cyan", markup=False
                 )
                 at = " " * len(at)
-            self._out.print(f"{at}agent   {show_value(turn.utterance)}", markup=False)
+            why = OCCASIONS.get(turn.channel or "")
+            occasion = f"  [{why}]" if why else ""
+            self._out.print(f"{at}agent   {show_value(turn.utterance)}{occasion}", markup=False)
             for ran in turn.function_runs:
                 error = f"  {ran['error']}" if ran.get("error") else ""
                 took = f"{ran.get('name')} {ran.get('duration_ms', 0):.1f} ms{error}"

@@ -30,6 +30,7 @@ SHOWN_HEADERS = frozenset(
         "warning",
         "diversion",
         "p-asserted-identity",
+        "subscription-state",
     }
 )
 """Standard headers that are shown beside the custom ones."""
@@ -179,9 +180,9 @@ class Ladder:
                 yield name, "(redacted)" if self._redact else value
             elif lower in SHOWN_HEADERS:
                 yield name, self._masked(value)
-        media = _media(message.body)
-        if media:
-            yield "", media
+        told = _media(message.body) or _fragment(message)
+        if told:
+            yield "", self._masked(told)
 
     def _masked(self, text: str) -> str:
         return _NUMBER.sub(lambda m: "•" * len(m[1]) + m[2], text) if self._redact else text
@@ -205,6 +206,14 @@ def _media(body: str) -> str:
     formats = ", ".join(names.get(number, number) for number in found[2].split())
     held = f", {direction[1]}" if direction else ""
     return f"SDP {address[1] if address else '?'}:{found[1]} {formats}{held}"
+
+
+def _fragment(message: LadderMessage) -> str:
+    """What a NOTIFY tells of a transfer: the first line of its SIP fragment (RFC 3420)."""
+    kinds = [value.lower() for name, value in message.headers if name.lower() in {"content-type", "c"}]
+    if not kinds or not kinds[0].startswith("message/sipfrag"):
+        return ""
+    return message.body.strip().partition("\n")[0][:COLUMN]
 
 
 def render_ladder(entries: Iterable[Mapping[str, Any]], *, redact: bool = False) -> str:

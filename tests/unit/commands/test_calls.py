@@ -73,8 +73,15 @@ async def write(path: Path) -> None:
             user_input=("", "12", None)[index], function_runs=(run,) if index == 1 else (), state_json="{}",
         )  # fmt: skip
         await store.save_turn("aa-1", turn)
+    for index, kind in enumerate(("handoff_failed", "end"), 3):
+        words = "" if kind == "end" else "Still here"
+        turn = Turn(
+            index=index, at=START + timedelta(seconds=index), channel=kind, utterance=words, logs=(),
+            user_input=None, function_runs=(), state_json="{}",
+        )  # fmt: skip
+        await store.save_turn("aa-1", turn)
     outcome = Outcome(
-        conversation_id="aa-1", shared_id="s1", handed_off=True, data={"handoff_reason": "billing"},
+        conversation_id="aa-1", shared_id="s2", handed_off=True, data={"handoff_reason": "billing"},
         handoff={
             "method": "bye", "headers": [["X-contained", "false"]], "left_out": [["X-tier", "$tier has no value"]],
         }, saved_at=START,
@@ -145,6 +152,14 @@ def test_show_tells_the_receipt_and_every_leg(history: Tieline) -> None:
     assert "callee packets_sent 9" in lines
     assert "127.0.0.1:5090 (callee)" in page
     assert "wants" not in history("calls", "show", "aa-1", "--redact").out
+
+
+def test_show_tells_why_the_agent_spoke_though_nobody_pressed_a_key(history: Tieline) -> None:
+    lines = [" ".join(line.split()) for line in history("calls", "show", "aa-1").out.splitlines()]
+    assert "3.00 s agent Still here [after a handoff that failed]" in lines
+    assert "4.00 s agent - [after the call]" in lines
+    assert sum("(personal)" in line for line in lines) == 1
+    assert "shared id s2" in lines
 
 
 def test_show_by_the_call_id_of_a_further_leg(history: Tieline) -> None:

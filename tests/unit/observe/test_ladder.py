@@ -53,6 +53,18 @@ def test_arrows_times_codes_and_headers() -> None:
     assert "Reason: Q.850;cause=16" in text
 
 
+def test_what_a_notify_tells() -> None:
+    head = "NOTIFY sip:x SIP/2.0\r\nSubscription-State: active\r\n"
+    told = "Content-Type: message/sipfrag;version=2.0\r\n\r\nSIP/2.0 486 Busy Here\r\nVia: x\r\n"
+    text = "\n".join(
+        lines([entry(0, "in", head + told), entry(9, "in", head + "Content-Type: text/plain\r\n\r\nhi")])
+    )
+    assert "Subscription-State: active" in text
+    assert "SIP/2.0 486 Busy Here" in text
+    assert "Via" not in text
+    assert "hi" not in text.split()
+
+
 def test_redaction() -> None:
     text = "\n".join(lines(CALL, redact=True, secret_headers=["X-Folded"]))
     assert "X-contained: (redacted)" in text
