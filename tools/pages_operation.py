@@ -162,6 +162,9 @@ def cli_page() -> str:
         rows = [_option(one) for one in command.params if one.name != "help"]
         if rows:
             parts.append(table(("argument or option", "meaning"), rows))
+        if command.epilog:
+            lines = command.epilog.removeprefix("\b\nExamples:\n").splitlines()
+            parts.append("\n".join(("```", *(line.strip() for line in lines), "```")))
     return "\n\n".join(parts)
 
 

@@ -17,6 +17,7 @@ from tieline.commands.context import (
     JsonOption,
     OpenStore,
     console,
+    examples,
     open_store,
     print_json,
     print_text,
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 MARKS = {"create": ("+", "green"), "update": ("~", "yellow"), "remove": ("-", "red")}
 
 
+EXAMPLES = examples("tieline apply -f resources.yaml --dry-run", "tieline apply -f resources.yaml")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    app.command("apply")(apply)
+    app.command("apply", epilog=EXAMPLES)(apply)
     app.command("export")(export)
 
 

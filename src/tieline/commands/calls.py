@@ -12,6 +12,7 @@ from tieline.commands.context import (
     JsonOption,
     LimitOption,
     console,
+    examples,
     open_store,
     print_json,
     print_rows,
@@ -85,7 +86,7 @@ def list_calls(
     )
 
 
-@calls.command("show")
+@calls.command("show", epilog=examples("tieline calls show 949051f4", "tieline calls show 949051f4 --redact"))
 def show_call(
     call: Annotated[str, typer.Argument(help="The conversation id, the beginning of one, or a SIP Call-ID.")],
     config: ConfigOption = None,
@@ -94,7 +95,7 @@ def show_call(
         bool, typer.Option("--redact", help="Hide numbers, attributes and header values.")
     ] = False,
 ) -> None:
-    """Show one call: who and when, why it was routed so, what was said, its outcome, and the SIP ladder."""
+    """Show one call: who and when, why it was routed so, what was said, its outcome, receipts, and the SIP ladder."""
     found = run(_find_call(call, config))
     if as_json:
         from tieline.http.conversations import conversation_view

@@ -27,6 +27,12 @@ EXIT_USAGE = 2
 EXIT_CONFIGURATION = 3
 EXIT_UNAVAILABLE = 4
 
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: what one would type."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
 EXIT_CODES: dict[int, str] = {
     EXIT_OK: "Done.",
     EXIT_NO: "The answer is no: not found, refused, or a check found faults.",

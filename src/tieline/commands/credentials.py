@@ -14,6 +14,7 @@ from tieline.commands.context import (
     ConfigOption,
     JsonOption,
     console,
+    examples,
     open_store,
     print_json,
     print_rows,
@@ -51,7 +52,7 @@ def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     print_rows(run(work()), columns, as_json=as_json, empty="no API keys")
 
 
-@keys.command("create")
+@keys.command("create", epilog=examples("tieline keys create flow --project desk --scope handoff:read"))
 def create_key(
     name: NameArgument,
     scopes: Annotated[

@@ -15,6 +15,7 @@ from tieline.commands.context import (
     ConfigOption,
     JsonOption,
     console,
+    examples,
     open_store,
     print_json,
     print_rows,
@@ -64,7 +65,10 @@ def list_handoffs(
     print_rows(rows, columns, as_json=as_json, empty="no destinations: a handoff is a plain BYE")
 
 
-@handoff.command("check")
+@handoff.command(
+    "check",
+    epilog=examples("tieline handoff check -f resources.yaml", "tieline handoff check --trunk carrier"),
+)
 def check(
     file: FileOption = None,
     project: ProjectOption = None,

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from tieline.commands.changing import Fields, change, create, remove, update
-from tieline.commands.context import EXIT_USAGE, CommandFailed, ConfigOption, JsonOption, OpenStore
+from tieline.commands.context import (
+    EXIT_USAGE,
+    CommandFailed,
+    ConfigOption,
+    JsonOption,
+    OpenStore,
+    examples,
+)
 from tieline.commands.field_options import FieldOption, field_command
 from tieline.errors import InvalidInput
 
@@ -38,11 +45,14 @@ OPTIONS = (
 """Every field of a pool but its name."""
 
 HELP = "The pool."
+EXAMPLES = examples(
+    "tieline pool create inbound --project desk --numbers +15550100-+15550119 --trunk carrier",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `tieline pool`."""
-    app.command("create")(create_pool)
+    app.command("create", epilog=EXAMPLES)(create_pool)
     app.command("set")(set_pool)
     app.command("remove")(remove_pool)
     app.command("add-numbers")(add_numbers)

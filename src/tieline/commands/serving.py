@@ -15,6 +15,7 @@ from tieline.commands.context import (
     EXIT_USAGE,
     CommandFailed,
     ConfigOption,
+    examples,
     open_store,
     read_settings,
     run,
@@ -26,12 +27,18 @@ if TYPE_CHECKING:
     from tieline.model.project import Project
 
 
+CHAT = examples(
+    """tieline chat my_agent --attributes '{"name": "Ada"}'""",
+    """tieline chat my_agent --profile five9 -H "X-Five9-Session-Id: s-1\"""",
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command("serve")(serve)
     app.command("demo")(demo)
     app.command("phone", context_settings=PASS_ON, add_help_option=False)(phone)
-    app.command("chat")(chat)
+    app.command("chat", epilog=CHAT)(chat)
     app.command("bench", context_settings=PASS_ON, add_help_option=False)(bench)
 
 

@@ -15,6 +15,7 @@ from tieline.commands.context import (
     CommandFailed,
     JsonOption,
     console,
+    examples,
     print_rows,
     run,
 )
@@ -43,9 +44,17 @@ class Expected(StrEnum):
     REFUSAL = "refusal"
 
 
+EXAMPLES = examples(
+    "tieline simulate --list",
+    "tieline simulate --dial +15550101 --profile five9 --press 0 --expect bye",
+    "tieline simulate --dial +15550101 --refer no-notify --press 0 --stay 120",
+    "tieline simulate --as callee --listen 127.0.0.1:5070 --behave invite-busy",
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
-    app.command("simulate")(simulate)
+    app.command("simulate", epilog=EXAMPLES)(simulate)
 
 
 def simulate(

@@ -8,7 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from tieline.commands.changing import Fields, change, create, remove, update
-from tieline.commands.context import ConfigOption, JsonOption
+from tieline.commands.context import (
+    ConfigOption,
+    JsonOption,
+    examples,
+)
 from tieline.commands.field_options import FieldOption, field_command
 
 ASK = "-"
@@ -72,11 +76,16 @@ OPTIONS = (
 """Every field of a trunk but its name."""
 
 HELP = "The trunk."
+EXAMPLES = examples(
+    "tieline trunk create carrier --network 203.0.113.0/28 --target sip.carrier.example",
+    "tieline trunk create five9 --network 198.51.100.0/24 --profile five9",
+    "tieline trunk set carrier --username northwind --password-env -",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `tieline trunk`."""
-    app.command("create")(create_trunk)
+    app.command("create", epilog=EXAMPLES)(create_trunk)
     app.command("set")(set_trunk)
     app.command("remove")(remove_trunk)
 
