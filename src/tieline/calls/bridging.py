@@ -143,8 +143,7 @@ class Bridge:
     def _invite(self) -> bool:
         """Send the INVITE to the next target. Raises `InvalidInput`."""
         assert self._target is not None
-        config = self._attempt.plan.config
-        return self.leg.invite(self._target, config.outbound_caller_id or self._call.route.caller)
+        return self.leg.invite(self._target, self._attempt.plan.config.outbound_caller_id)
 
     def _fail(self, failure: HandoffFailure, detail: str) -> HandoffFailed:
         self._attempt.receipt.add(

@@ -1,7 +1,8 @@
 """What a call brought with it besides numbers: the values of `conv.context` that come from the INVITE.
 
-Headers that the trunk's profile knows come first, then the parts of User-to-User, then every other X- header. Those
-of a reservation are not repeated here: they are `conv.integration_attributes`, and come before all of these.
+Headers that the trunk's profile knows come first, then the parts of User-to-User, then every other X- header, then
+whom the call was diverted from. Those of a reservation are not repeated here: they are `conv.integration_attributes`,
+and come before all of these.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 import msgspec
 
 from tieline.calls.peer_text import readable
+from tieline.calls.routing import FORWARDING_HEADERS
 from tieline.integrations.profiles import dialect_of
+from tieline.model import number as numbers
 from tieline.model.context import ContextOrigin, ContextValue
 from tieline.model.profile import Profile
 from tieline.model.record import Record
@@ -53,6 +56,7 @@ def read_context(request: Request, trunk: Trunk, caller: str | None, hidden: fro
             values += [one for one in found if isinstance(one, ContextValue)]
             remarks += [_remark(f"{name}: {one.detail}") for one in found if isinstance(one, UuiFault)]
     values += _of_x_headers(request, hidden)
+    values += _of_diversion(request, trunk, hidden)
     if len(values) > MAX_VALUES:
         remarks.append(
             _remark(f"{len(values) - MAX_VALUES} values are more than the {MAX_VALUES} that are kept")
@@ -110,6 +114,18 @@ def _of_x_headers(request: Request, hidden: frozenset[str]) -> Iterator[ContextV
         if folded.startswith("x-") and len(folded) > 2 and folded not in seen:
             key = folded.removeprefix("x-").replace("-", "_")
             yield ContextValue(key=key, value=readable(value), origin=ContextOrigin.HEADER, name=name)
+
+
+def _of_diversion(request: Request, trunk: Trunk, hidden: frozenset[str]) -> Iterator[ContextValue]:
+    """Whom the call was dialled to first (RFC 5806, RFC 7044): the headers, and the last number to divert."""
+    for name in FORWARDING_HEADERS:
+        value = request.headers.joined(name)
+        if not value or name.casefold() in hidden:
+            continue
+        yield _of_header(name.lower().replace("-", "_"), readable(value), name, None)
+        number = numbers.dialled(value, trunk.default_region) if name == "Diversion" else None
+        if number is not None:
+            yield _of_header("diverted_from", number, name, None)
 
 
 def _remark(detail: str) -> RuleResult:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
+from tieline.calls.caller_identity import asserted_caller, is_withheld
 from tieline.calls.directory import Directory
 from tieline.integrations.profiles import dialect_of
 from tieline.model import number as numbers
@@ -35,7 +36,7 @@ class Route(Record):
     """Where a call goes: the project, and the pool when the number is a reserved kind.
 
     `caller` and `callee` are canonical, None where they cannot be read; `verified_trunk` says that the trunk is
-    one of the pool's own.
+    one of the pool's own, `withheld` that the caller's number is to be shown to nobody.
     """
 
     trunk: Trunk
@@ -45,6 +46,7 @@ class Route(Record):
     pool: Pool | None
     verified_trunk: bool
     forwarded: bool
+    withheld: bool = False
     rules: tuple[RuleResult, ...]
 
 
@@ -92,6 +94,7 @@ def route_call(
         pool=pool,
         verified_trunk=pool is not None and trunk.name in pool.trunks,
         forwarded=is_forwarded(request, trunk),
+        withheld=is_withheld(request, trunk),
         rules=tuple(decision.rules),
     )
 
@@ -121,7 +124,7 @@ def hash_token(token: str) -> str:
 
 
 def _caller(request: Request, trunk: Trunk, decision: _Decision) -> str | None:
-    """The caller's number: from a header that the trunk's profile knows to hold the real one, else from From."""
+    """The caller's number: from a header that profile or trunk say to hold the real one, else from From."""
     profile = dialect_of(trunk).profile
     for header in profile.caller_number:
         value = request.headers.get(header)
@@ -129,6 +132,10 @@ def _caller(request: Request, trunk: Trunk, decision: _Decision) -> str | None:
         if found is not None:
             decision.note("caller", True, f"{header} gives the caller's number (profile {profile.name})")
             return found
+    asserted = asserted_caller(request, trunk)
+    if asserted is not None:
+        decision.note("caller", True, f"{asserted[1]} gives the caller's number (caller_from)")
+        return asserted[0]
     return numbers.caller(request.headers.get("From") or "", trunk.default_region)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from urllib.parse import quote
 
 from tieline.calls.call import Call
+from tieline.calls.caller_identity import shown_caller
 from tieline.calls.endings import NORMAL_CLEARING
 from tieline.calls.leg_media import LegMedia, MediaOptions
 from tieline.calls.records import LegRecord
@@ -16,9 +16,6 @@ from tieline.model.call import TerminationReason
 from tieline.model.trunk import Encryption, Trunk
 from tieline.sip.events import Flow
 from tieline.sip.leg import TraceEntry
-
-ANONYMOUS = "<sip:anonymous@anonymous.invalid>"
-"""The From of a call whose caller withholds the number (RFC 3323 section 4.1.1.3)."""
 
 
 class SecondLeg:
@@ -75,20 +72,32 @@ class SecondLeg:
         return self.media
 
     def invite(self, target: InviteTarget, caller_id: str | None) -> bool:
-        """Send the INVITE to the next target; False when there is none left. Raises `InvalidInput`."""
+        """Send the INVITE to the next target; False when there is none left. Raises `InvalidInput`.
+
+        `caller_id` is shown instead of the caller's own number.
+        """
         if not self._flows:
             return False
         assert self.media is not None
         services = self._call.services
         flow = self._flows.pop(0)
         host = services.media_address(self._trunk, flow.remote[0])
+        route = self._call.route
+        shown = shown_caller(
+            route.caller,
+            caller_id,
+            self._trunk,
+            host,
+            withheld=route.withheld,
+            given={name.lower() for name, _ in target.headers},
+        )
         self.id = services.sip.invite(
             flow,
             target.uri,
-            caller_address(caller_id, host),
+            shown.from_,
             target.to,
             self.media.make_offer(),
-            target.headers,
+            (*target.headers, *shown.headers),
             self._trunk,
         )
         self._flow = flow
@@ -134,11 +143,3 @@ class SecondLeg:
             trace.extend(self._call.services.sip.take_trace(leg_id))
         self.close_media()
         return LegRecord(self.name, trace, await self._closing if self._closing is not None else None)
-
-
-def caller_address(number: str | None, host: str) -> str:
-    """The From of a second leg: the caller's number, or the one that is to be shown, at our address."""
-    if not number:
-        return ANONYMOUS
-    shown = f"[{host}]" if ":" in host else host
-    return f"<sip:{quote(number, safe='+*-_.!~()&=$,')}@{shown}>"

@@ -33,6 +33,7 @@ _SCHEMES = frozenset({"sip", "sips", "tel"})
 _ANONYMOUS = frozenset(
     {"", "anonymous", "unavailable", "restricted", "private", "unknown", "withheld", "blocked", "asserted"}
 )
+_WANTED = frozenset({"anonymous", "restricted", "private", "withheld", "blocked"})
 _ANONYMOUS_HOST = "anonymous.invalid"
 
 
@@ -114,6 +115,12 @@ def caller(text: str, default_region: str | None = None) -> str | None:
     if user is None or host == _ANONYMOUS_HOST or user.lower() in _ANONYMOUS:
         return None
     return dialled(text, default_region)
+
+
+def is_anonymous(text: str) -> bool:
+    """Whether an address says that its owner wants to be nobody, which is more than having no number."""
+    user, host, _ = _split_address(text)
+    return host == _ANONYMOUS_HOST or (user or "").lower() in _WANTED
 
 
 def _split_address(text: str) -> tuple[str | None, str, str | None]:

@@ -23,6 +23,22 @@ class Transport(StrEnum):
     TLS = "tls"
 
 
+class CallerSource(StrEnum):
+    """Where a trunk puts the caller's number: From, P-Asserted-Identity (RFC 3325) or Remote-Party-ID."""
+
+    FROM = "from"
+    PAI = "pai"
+    RPID = "rpid"
+
+
+class AssertIdentity(StrEnum):
+    """How a trunk is told whose call it is, beside From: not at all, by P-Asserted-Identity or by Remote-Party-ID."""
+
+    OFF = "off"
+    PAI = "pai"
+    RPID = "rpid"
+
+
 class Encryption(StrEnum):
     """What we make of SRTP with SDES keys (RFC 4568): refuse it, take and offer it, or insist on it."""
 
@@ -58,6 +74,7 @@ class Trunk(Record):
 
     `networks` are CIDR blocks (IPv4 or IPv6); the longest match over all trunks wins. `account` confines the
     trunk to one tenant. `number_header` names the header when `number_from` is HEADER (for example Diversion).
+    With `caller_from` other than FROM the trunk is trusted to say who calls, with `assert_identity` to be told.
     `default_region` (ISO 3166 alpha-2) completes national numbers. `max_calls` and `max_cps` of None mean no limit.
     """
 
@@ -68,6 +85,7 @@ class Trunk(Record):
     require_token: bool = False
     number_from: NumberSource = NumberSource.REQUEST_URI
     number_header: str | None = None
+    caller_from: CallerSource = CallerSource.FROM
     default_region: str | None = None
     max_calls: int | None = None
     max_cps: float | None = None
@@ -85,6 +103,7 @@ class Trunk(Record):
     register: bool = False
     register_expires_s: int = 300
     options_interval_s: float | None = None
+    assert_identity: AssertIdentity = AssertIdentity.OFF
     # What it has to prove to us: digest authentication of its INVITEs.
     auth_username: str | None = None
     auth_password: str | None = None

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tieline.model.trunk import DigestAlgorithm, Encryption, FirstBye, NumberSource, Support, Transport
+from tieline.model.trunk import (
+    AssertIdentity,
+    CallerSource,
+    DigestAlgorithm,
+    Encryption,
+    FirstBye,
+    NumberSource,
+    Support,
+    Transport,
+)
 from tieline.resources.reader import Field, boolean, choice, name, number, several, text
 from tieline.resources.values import header_name, host, network, password, region, target
 
@@ -21,6 +30,8 @@ TRUNK_FIELDS = (
     Field("number_from", "request_uri, to or header", "Where the dialled number stands (request_uri).",
           choice(NumberSource)),
     Field("number_header", "header name", "The header, for `number_from: header`.", header_name),
+    Field("caller_from", "from, pai or rpid", "Where the caller's number stands: From, P-Asserted-Identity or "
+          "Remote-Party-ID; From where that has none (from).", choice(CallerSource)),
     Field("default_region", "country code", "Country that completes national numbers.", region),
     Field("max_calls", "whole number", "Calls at one time.", number(1, 1e6, whole=True)),
     Field("max_cps", "number", "New calls in a second.", number(0.01, 1e6)),
@@ -39,6 +50,8 @@ TRUNK_FIELDS = (
           number(30, 86400, whole=True)),
     Field("options_interval_s", "seconds", "Ask it with OPTIONS whether it is up, so often; never without it.",
           number(5, 3600)),
+    Field("assert_identity", "off, pai or rpid", "Tell it the caller's number in P-Asserted-Identity or "
+          "Remote-Party-ID, too, also that of a caller who is anonymous to others (off).", choice(AssertIdentity)),
     Field("auth_username", "text", "Name that it has to authenticate its calls with.", text),
     Field("auth_password", _SECRET, "Password that goes with it; encrypted at rest, never exported.", password),
     Field("auth_algorithms", "list of SHA-256 and MD5", "Challenges that it gets, in this order; MD5 alone for a peer "
