@@ -318,9 +318,11 @@ async def test_a_large_invite_is_read_and_an_endless_one_is_not(served: Served, 
     answer = await peer.invite("+15559999998", headers=large)
     assert answer.status == 404
     peer.fresh()
+    answer = await peer.invite("200", headers=[f"X-Endless: {'x' * 50000}"])
+    assert answer.status == 400
+    peer.fresh()
     before = await dropped(served)
-    peer.raw(peer.request("INVITE", peer.uri("200"), headers=[f"X-Endless: {'x' * 50000}"]))
-
+    peer.raw(peer.request("INVITE", peer.uri("200") + "x" * 9000))
     assert await dropped(served) == before + 1
 
 
