@@ -165,7 +165,7 @@ class Bridge:
             self._timer = None
         deadline = self._machine.next_deadline() if self._machine is not None else None
         if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._on_deadline)
+            self._timer = self._loop.call_at(deadline, self._on_deadline, deadline)
         self._changed.set()
         self._on_change()
 
@@ -370,7 +370,9 @@ class Bridge:
         if self._machine is not None:
             self._obey(self._machine.on_key(digit, self._call.services.clock.utc(), self._now()))
 
-    def _on_deadline(self) -> None:
+    def _on_deadline(self, due: float) -> None:
+        # A loop may fire a timer by its clock's resolution too early, which must not mean to arm it again for nothing.
         self._timer = None
         if self._machine is not None:
-            self._obey(self._machine.on_deadline(self._call.services.clock.utc(), self._now()))
+            now = max(self._now(), due)
+            self._obey(self._machine.on_deadline(self._call.services.clock.utc(), now))

@@ -66,12 +66,15 @@ class KeypadListener:
             self._timer.cancel()
             self._timer = None
         if self._collector is not None and self._collector.deadline is not None:
-            self._timer = self._loop.call_at(self._collector.deadline, self._on_timer)
+            self._timer = self._loop.call_at(
+                self._collector.deadline, self._on_timer, self._collector.deadline
+            )
 
-    def _on_timer(self) -> None:
+    def _on_timer(self, due: float) -> None:
+        # A loop may fire a timer by its clock's resolution too early, which must not mean to arm it again for nothing.
         self._timer = None
         if self._collector is not None:
-            self._settle(self._collector.on_deadline(self._loop.time()))
+            self._settle(self._collector.on_deadline(max(self._loop.time(), due)))
 
     def _close(self) -> None:
         if self._timer is not None:

@@ -155,14 +155,15 @@ class Transfer:
             self._timer = None
         deadline = self._machine.next_deadline() if self._machine is not None else None
         if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._on_deadline)
+            self._timer = self._loop.call_at(deadline, self._on_deadline, deadline)
         self._changed.set()
         self._on_change()
 
-    def _on_deadline(self) -> None:
+    def _on_deadline(self, due: float) -> None:
+        # A loop may fire a timer by its clock's resolution too early, which must not mean to arm it again for nothing.
         self._timer = None
         if self._machine is not None:
-            self._machine.on_deadline(self._call.services.clock.utc(), self._loop.time())
+            self._machine.on_deadline(self._call.services.clock.utc(), max(self._loop.time(), due))
             self._settle()
 
     def stop(self) -> None:

@@ -100,6 +100,6 @@ def test_a_cancelled_input_leaves_no_timer() -> None:
         assert listener._timer is None
         listener.press("2")
         assert listener.pressed
-        listener._on_timer()
+        listener._on_timer(0.0)
 
     run_virtual(story())
