@@ -355,7 +355,7 @@ class Bridge:
         elif self.is_joined:
             self._obey(machine.on_media_failed(at, self._now()))
         elif machine.outcome is None:
-            self._obey(machine.on_caller_gone(at, self._now()))
+            self._obey(machine.on_caller_gone(at, self._now(), by_us=self._call.leg.is_open))
 
     def stop(self) -> None:
         """Wait for nothing any more."""

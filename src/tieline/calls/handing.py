@@ -113,6 +113,7 @@ class Handing:
                     [attempt.plan.utterance], self._call.runs.conversation.language
                 )
                 attempt.receipt.add(Step.SPOKEN, self._call.services.clock.utc())
+            # Noted before it is durable: a caller who hangs up meanwhile does not stop the write.
             revise, self._committed = self._committed is not None, attempt.plan.method
             await self._call.writes.save_outcome(self._call.runs.conversation, attempt.plan, revise=revise)
             self._call.log.info(
@@ -171,9 +172,12 @@ class Handing:
         """The call ends in the middle of a handoff: because the caller is gone, or for another reason of ours."""
         for bridge in self._bridges:
             bridge.abandon()
+        if self._transfer is not None:
+            self._transfer.abandon()
         gone = not self._call.leg.is_open
         failure = HandoffFailure.CALLER_HUNG_UP if gone else HandoffFailure.INTERNAL_ERROR
         failed = keeper.abandon(self._attempt, failure, "" if gone else "the call was ended from our side")
+        # A peer that has the caller back gets what it was to get, whoever was first to end the leg.
         if failed and self._committed is not HandoffMethod.BYE:
             self._withdraw()
 

@@ -129,6 +129,11 @@ class Transfer:
         self._settle()
         return isinstance(machine.outcome, Referred)
 
+    def abandon(self) -> None:
+        """The call ends in the middle of it."""
+        if self._machine is not None:
+            self._machine.give_up()
+
     @property
     def is_waiting(self) -> bool:
         """Whether the result is still open."""

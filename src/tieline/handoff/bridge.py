@@ -210,15 +210,16 @@ class BridgeHandoff:
         self._whispering = False
         return (*stop, *self._connect(now))
 
-    def on_caller_gone(self, at: datetime, now: float) -> Commands:
-        """The caller hung up, or their leg broke."""
+    def on_caller_gone(self, at: datetime, now: float, *, by_us: bool = False) -> Commands:
+        """The caller hung up, or their leg broke, or the call was ended from our side."""
         before = self.state
         if not self._moves(BridgeInput.CALLER_GONE):
             return ()
         if before is BridgeState.CONNECTED:
             self._end(Side.CALLER, at, now)
             return (BridgeCommand.BYE_CALLEE,)
-        self._fail(HandoffFailure.CALLER_HUNG_UP, at, caller_gone=True)
+        failure = HandoffFailure.INTERNAL_ERROR if by_us else HandoffFailure.CALLER_HUNG_UP
+        self._fail(failure, at, caller_gone=True, detail="the call was ended from our side" if by_us else "")
         leave = BridgeCommand.BYE_CALLEE if before is BridgeState.SCREENING else BridgeCommand.CANCEL
         return (*self._quiet(), leave)
 

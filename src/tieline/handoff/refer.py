@@ -185,6 +185,12 @@ class ReferHandoff:
             self.outcome = Referred(bye=ByeTurn.OVER)
         self._deadline = None
 
+    def give_up(self) -> None:
+        """The call was ended from our side meanwhile, and the receipt says so: what is told later is only noted."""
+        if self._moves(ReferInput.LEG_FAILED):
+            self.outcome = HandoffFailed(failure=HandoffFailure.INTERNAL_ERROR, caller_gone=True)
+        self._deadline = None
+
     def on_deadline(self, at: datetime, now: float) -> None:
         """Time has passed; nothing happens before the deadline."""
         if self._deadline is None or now < self._deadline:

@@ -23,7 +23,7 @@ _LAST_DISCRIMINATOR = 0x08
 """ISDN numbers its discriminators from 0 (user specific) to 8 (call control); text never begins with such an octet."""
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
-_PARAMETER = re.compile(r';\s*(?P<name>[A-Za-z-]+)\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|[^;,\s]*)\s*$')
+_PARAMETER = re.compile(r';\s*(?P<name>[A-Za-z-]+)\s*=\s*+(?P<value>"(?:[^"\\]|\\.)*"|[^;,\s]*)\s*$')
 _QUOTED = re.compile(r'"(?P<inner>(?:[^"\\]|\\.)*)"')
 _KNOWN = frozenset({"encoding", "purpose", "content", "pd"})
 _PAIR = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(?P<value>.*)", re.DOTALL)

@@ -14,7 +14,8 @@ from tieline.sip.errors import MessageMalformed
 
 _TOKEN = "[A-Za-z0-9\\-.!%*_+`'~]+"
 _match_item = re.compile(
-    f"[ \\t,]*(?:({_TOKEN})[ \\t]+)?({_TOKEN})[ \\t]*=[ \\t]*"
+    # What is possessive (`*+`) keeps a run of blanks from being tried in every division.
+    f"[ \\t,]*+(?:({_TOKEN})[ \\t]+)?({_TOKEN})[ \\t]*+=[ \\t]*+"
     '(?:"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"|([^\\s,"]*))[ \\t]*(?=,|$)',
     re.DOTALL,
 ).match

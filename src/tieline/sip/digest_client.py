@@ -19,6 +19,8 @@ from tieline.sip.uac import Uac
 
 _HEADERS = (("www-authenticate", "Authorization"), ("proxy-authenticate", "Proxy-Authorization"))
 _ANSWERS = 6
+_REALMS = 8
+"""Servers along one dialog that we go on proving ourselves to; those that asked first are forgotten first."""
 _OWN_LINES = ("Authorization:", "Proxy-Authorization:")
 _GOING = frozenset(
     {LegState.CANCEL_WAITING, LegState.CANCELLING, LegState.BYE_WAITING, LegState.ENDING, LegState.OVER}
@@ -45,7 +47,10 @@ class DigestSession:
 
     def learn(self, header: str, challenge: Challenge, cnonce: str) -> None:
         """Take a challenge; `header` is the name of the one that answers it."""
-        self._spaces[header, challenge.realm] = _Space(challenge, cnonce)
+        spaces = self._spaces
+        spaces[header, challenge.realm] = _Space(challenge, cnonce)
+        while len(spaces) > _REALMS:
+            del spaces[next(iter(spaces))]
 
     def lines(self, method: str, uri: str, body: bytes) -> str:
         """The header lines that prove who we are to each of them, every nonce counted once more."""

@@ -15,7 +15,8 @@ from tieline.sip.leg import Leg
 from tieline.sip.message import Response
 from tieline.sip.tables import LegState
 
-_MOST_DIALOGS = 32
+MOST_DIALOGS = 32
+"""Early dialogs of one call, and as many answers of further branches: what comes beyond is not taken up."""
 
 
 class EarlyDialogs:
@@ -56,7 +57,7 @@ class EarlyDialogs:
         target = contact_target(response)
         early = leg.early.get(tag)
         if early is None or early.invite is not leg.invite:
-            if len(leg.early) >= _MOST_DIALOGS:
+            if len(leg.early) >= MOST_DIALOGS:
                 return None
             routes = route_set(response.headers.getall("record-route"))[::-1]
             early = leg.early[tag] = branch_of(leg, LegState.PROCEEDING)

@@ -75,7 +75,8 @@ class Leg:
     `made`: the call is ours, and so is its Call-ID. `sdp` and `remote_sdp` are what either side said last of the
     session; `offered`: the offer in the last INVITE was ours; `answered`: it was answered before the 2xx. `update` is
     an UPDATE (or PRACK) of the peer's whose offer waits for the owner, `update_sent` the SDP of ours under way,
-    `updating` whether that is an offer. `clock` is the session timer. `early` are the early dialogs of a call that we
+    `updating` whether that is an offer. `clock` is the session timer,
+    `min_se_raises` how often a 422 raised its least interval. `early` are the early dialogs of a call that we
     make, by To tag.
     """
 
@@ -97,6 +98,7 @@ class Leg:
         "local_cseq",
         "local_tag",
         "made",
+        "min_se_raises",
         "min_se_s",
         "offered",
         "options",
@@ -159,6 +161,7 @@ class Leg:
         self.peer_methods: frozenset[str] = frozenset()
         self.clock: SessionClock | None = None
         self.min_se_s = 0
+        self.min_se_raises = 0
         self.reliable: Reliability | None = None
         self.rseq = 0
         self.update: Transaction | None = None

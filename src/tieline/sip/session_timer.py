@@ -24,6 +24,8 @@ _LONGEST_S = 2**31 - 1
 _SHORTEST_S = 4
 """A peer that answers with less than this is refreshed no more often."""
 _MARGIN_S = 32.0
+_MOST_RAISES = 8
+"""How often the hops of one call may each want a longer interval: one that never has enough is told no."""
 
 
 class Terms(NamedTuple):
@@ -145,14 +147,15 @@ class SessionTimers:
             self._start(leg, max(asked_s, leg.min_se_s), now, ours=True, agreed=False)
 
     def raise_min(self, leg: Leg, response: Response | None) -> bool:
-        """Note the Min-SE of a 422; False when it asks for no more than we offered, which would go on for ever."""
+        """Note the Min-SE of a 422; False when it asks for no more than we offered, or has asked too often."""
         try:
             least_s = 0 if response is None else _read_min_se(response)
         except MessageMalformed:
             return False
         asked_s = leg.clock.interval_s if leg.clock is not None else leg.options.session_expires_s
-        if least_s <= max(asked_s or 0, leg.min_se_s):
+        if least_s <= max(asked_s or 0, leg.min_se_s) or leg.min_se_raises >= _MOST_RAISES:
             return False
+        leg.min_se_raises += 1
         leg.min_se_s = least_s
         return True
 

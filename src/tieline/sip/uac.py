@@ -8,7 +8,7 @@ from tieline.sip.bodies import ACCEPTED
 from tieline.sip.config import PeerOptions
 from tieline.sip.core import Core
 from tieline.sip.dialog import Dialogs, contact_target, refresh_target, route_set
-from tieline.sip.early import EarlyDialogs, adopt, branch_of
+from tieline.sip.early import MOST_DIALOGS, EarlyDialogs, adopt, branch_of
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import (
     ByeCompleted,
@@ -323,6 +323,9 @@ class Uac:
         fork = leg.forks.get(tag)
         if fork is not None:
             self._core.send(fork.ack, self._dialogs.next_hop(fork), leg, now)
+            return
+        if len(leg.forks) >= MOST_DIALOGS:
+            self._core.counters.dropped_unmatched += 1
             return
         fork = leg.forks[tag] = leg.early.get(tag) or branch_of(leg, LegState.ENDING)
         fork.id = self._core.next_id()

@@ -200,6 +200,7 @@ def test_a_drain_while_it_rings_cancels_the_second_leg() -> None:
     board = play_calls(whole, **board_parts())
     assert [entry for entry in board.journal if entry in {"cancel", "bye"}] == ["cancel", "bye"]
     assert ending(board)[0] is TerminationReason.DRAINED
+    assert last_failure(board) is HandoffFailure.INTERNAL_ERROR
 
 
 def test_a_drain_while_the_way_is_looked_for_leaves_nothing() -> None:

@@ -255,6 +255,19 @@ def test_a_drain_ends_a_transfer_under_way() -> None:
     assert not stored.outcome.handed_off
 
 
+def test_a_caller_who_hangs_up_while_the_outcome_is_written_was_not_handed_off() -> None:
+    async def whole(board: Switchboard) -> None:
+        board.store.delays["save_outcome"] = 1.0
+        leg = await greet_and_press(board)
+        await board.hear("Passing you on.")
+        board.hang_up(leg)
+
+    stored = only(play_calls(whole, agent=agent()))
+    assert stored.receipts[0].steps[-1].failure is HandoffFailure.CALLER_HUNG_UP
+    assert stored.outcome is not None
+    assert not stored.outcome.handed_off
+
+
 def test_a_held_caller_who_is_silent_is_not_hung_up_on_while_a_transfer_is_under_way() -> None:
     async def whole(board: Switchboard) -> None:
         board.sip.on_refer = accept_refer(180)

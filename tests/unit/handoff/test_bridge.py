@@ -320,3 +320,9 @@ def test_whatever_happens_legs_are_left_once_and_sounds_are_stopped(
     assert did.count(C.CANCEL) <= 1
     assert did.count(C.BYE_CALLEE) <= 1
     assert did.count(C.BYE_CALLER) <= 1
+
+
+def test_a_call_that_we_end_while_it_rings_is_not_the_callers_doing() -> None:
+    play = Play().progress()
+    assert C.CANCEL in play.bridge.on_caller_gone(AT, 120.0, by_us=True)
+    assert play.failed.failure is HandoffFailure.INTERNAL_ERROR

@@ -223,6 +223,15 @@ def test_a_leg_that_breaks_leaves_nobody_to_hand_over() -> None:
     assert play.broken().bye().failed.failure is HandoffFailure.TRANSPORT_FAILED
 
 
+def test_what_is_told_after_we_ended_the_call_is_only_noted() -> None:
+    play = Play().response(202)
+    play.refer.give_up()
+    play.refer.give_up()
+    play.notify(200, "terminated").wait(999.0)
+    assert play.failed.caller_gone
+    assert steps(play.builder) == ["sent", "accepted", "answered"]
+
+
 def test_the_policy_is_the_dialects() -> None:
     policy = policy_of(PLAIN_DIALECT)
     assert (policy.notify_timeout_s, policy.bye_wait_s, policy.sends_notify) == (32.0, 5.0, True)
