@@ -6,7 +6,6 @@ refused?" can be answered rule by rule.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass, field
 
@@ -15,7 +14,7 @@ from tieline.calls.directory import Directory
 from tieline.integrations.profiles import dialect_of
 from tieline.model import number as numbers
 from tieline.model.pool import Pool
-from tieline.model.project import Project, SipToken
+from tieline.model.project import Project, SipToken, hash_secret
 from tieline.model.record import Record
 from tieline.model.trunk import NumberSource, Refusal, RefusalReason, RuleResult, Trunk
 from tieline.sip.message import Request
@@ -118,11 +117,6 @@ def is_forwarded(request: Request, trunk: Trunk) -> bool:
     return any(name.casefold() != own and request.headers.get(name) for name in FORWARDING_HEADERS)
 
 
-def hash_token(token: str) -> str:
-    """The form in which SIP tokens are stored and compared: SHA-256, hex."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def _caller(request: Request, trunk: Trunk, decision: _Decision) -> str | None:
     """The caller's number: from a header that profile or trunk say to hold the real one, else from From."""
     profile = dialect_of(trunk).profile
@@ -166,7 +160,7 @@ def _by_token(
 
 
 def _verified(given: str, directory: Directory) -> SipToken | None:
-    digest = hash_token(given)
+    digest = hash_secret(given)
     token = directory.token(digest)
     # The look-up is by a digest that the sender cannot steer; the final compare is constant-time all the same.
     return token if token is not None and hmac.compare_digest(token.token_hash, digest) else None

@@ -65,8 +65,8 @@ def create_key(
     as_json: JsonOption = False,
 ) -> None:
     """Make an API key and show it, this once."""
-    from tieline.model.project import ApiKey, Scope
-    from tieline.resources.secrets import KEY_PREFIX, hash_secret, readable_prefix, write_secret
+    from tieline.model.project import ApiKey, Scope, hash_secret
+    from tieline.resources.secrets import KEY_PREFIX, readable_prefix, write_secret
 
     wrong = [scope for scope in scopes if scope not in list(Scope)]
     if wrong:
@@ -123,8 +123,8 @@ def create_token(
     as_json: JsonOption = False,
 ) -> None:
     """Make a SIP token and show it, this once."""
-    from tieline.model.project import SipToken
-    from tieline.resources.secrets import TOKEN_PREFIX, hash_secret, readable_prefix, write_secret
+    from tieline.model.project import SipToken, hash_secret
+    from tieline.resources.secrets import TOKEN_PREFIX, readable_prefix, write_secret
 
     secret = write_secret(TOKEN_PREFIX, os.urandom(32))
 

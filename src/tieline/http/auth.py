@@ -6,22 +6,16 @@ is still compared in constant time, in case a directory ever finds keys by less 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 
 from tieline.calls.directory import Directory
 from tieline.clock import Clock
 from tieline.http.errors import HttpError
-from tieline.model.project import Account, ApiKey, Project, Scope
+from tieline.model.project import Account, ApiKey, Project, Scope, hash_secret
 
 KEY_HEADER = b"x-api-key"
 MAX_KEY_BYTES = 512
-
-
-def hash_key(key: bytes) -> str:
-    """The form in which keys and tokens are stored: SHA-256 in hex."""
-    return hashlib.sha256(key).hexdigest()
 
 
 def key_from_headers(headers: Mapping[bytes, bytes], *, bearer: bool = False) -> bytes | None:
@@ -39,7 +33,7 @@ def authenticate(directory: Directory, key: bytes | None, clock: Clock) -> ApiKe
     if not key:
         raise HttpError(401, "missing_key", "an API key is needed")
     if len(key) <= MAX_KEY_BYTES:
-        key_hash = hash_key(key)
+        key_hash = hash_secret(key)
         found = directory.key(key_hash)
         if found is not None and hmac.compare_digest(found.key_hash, key_hash):
             if found.expires_at is not None and found.expires_at <= clock.utc():

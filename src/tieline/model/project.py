@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from tieline.model.handoff import Destination, HandoffApi
-from tieline.model.record import Record
+from tieline.model.record import ConfidentialRecord, Record
 
 
 class Environment(StrEnum):
@@ -28,6 +30,12 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+def hash_secret(secret: str | bytes) -> str:
+    """The form in which API keys and SIP tokens are stored and compared: SHA-256 in hex."""
+    data = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogateescape")
+    return hashlib.sha256(data).hexdigest()
+
+
 class Account(Record):
     """A tenant. `id` (`ws-...`) and `slug` both resolve in URLs."""
 
@@ -36,7 +44,7 @@ class Account(Record):
     name: str = ""
 
 
-class Project(Record):
+class Project(ConfidentialRecord):
     """One agent: its folder on disk, environment, numbers, destinations and Get Handoff exposure.
 
     `numbers` are canonical E.164 numbers or bare extensions that route here without a reservation.
@@ -44,6 +52,8 @@ class Project(Record):
     `handoffs` from the resource file are merged over those of the folder's `config/handoffs.yaml` by name.
     `fallback_handoff` names the destination used when the agent fails; None means the default destination.
     """
+
+    hidden: ClassVar[tuple[str, ...]] = ("secrets",)
 
     id: str
     slug: str

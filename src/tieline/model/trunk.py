@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
-from tieline.model.record import Record
+from tieline.model.record import ConfidentialRecord, Record
 
 
 class NumberSource(StrEnum):
@@ -69,7 +70,11 @@ class FirstBye(StrEnum):
     PEER = "peer"
 
 
-class Trunk(Record):
+SECRET_FIELDS = ("password", "auth_password")
+"""The fields of a trunk that are encrypted at rest and shown nowhere."""
+
+
+class Trunk(ConfidentialRecord):
     """A SIP peer, recognised by its source address.
 
     `networks` are CIDR blocks (IPv4 or IPv6); the longest match over all trunks wins. `account` confines the
@@ -77,6 +82,8 @@ class Trunk(Record):
     With `caller_from` other than FROM the trunk is trusted to say who calls, with `assert_identity` to be told.
     `default_region` (ISO 3166 alpha-2) completes national numbers. `max_calls` and `max_cps` of None mean no limit.
     """
+
+    hidden: ClassVar[tuple[str, ...]] = SECRET_FIELDS
 
     name: str
     networks: tuple[str, ...]
@@ -119,10 +126,6 @@ class Trunk(Record):
     notify_timeout_s: float | None = None
     alive_s: float | None = None
     max_headers: int | None = None
-
-
-SECRET_FIELDS = ("password", "auth_password")
-"""The fields of a trunk that are encrypted at rest and shown nowhere."""
 
 
 class RuleResult(Record):

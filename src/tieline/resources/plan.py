@@ -15,7 +15,7 @@ import msgspec
 
 from tieline.model.handoff import Destination
 from tieline.model.pool import Pool
-from tieline.model.project import Account, ApiKey, Project, SipToken
+from tieline.model.project import Account, ApiKey, Project, SipToken, hash_secret
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
 from tieline.resources.checks import check_resources
@@ -28,7 +28,6 @@ from tieline.resources.secrets import (
     KEY_PREFIX,
     SHORTEST_GIVEN,
     TOKEN_PREFIX,
-    hash_secret,
     readable_prefix,
     write_secret,
 )

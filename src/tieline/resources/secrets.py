@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 
 SECRET_BYTES = 32
 KEY_PREFIX = "tl_"
@@ -16,11 +15,6 @@ def write_secret(prefix: str, random: bytes) -> str:
     if len(random) < SECRET_BYTES:
         raise ValueError(f"{SECRET_BYTES} random bytes are needed")
     return prefix + base64.urlsafe_b64encode(random).rstrip(b"=").decode()
-
-
-def hash_secret(secret: str) -> str:
-    """The stored form: SHA-256 in hex."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def readable_prefix(secret: str) -> str:

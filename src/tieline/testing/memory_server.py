@@ -28,9 +28,8 @@ from tieline.agent.memory import InMemoryAgent
 from tieline.calls.ports import Header
 from tieline.config import Settings
 from tieline.http.app import create_app
-from tieline.http.auth import hash_key
 from tieline.http.services import Health, Services
-from tieline.model.project import ApiKey, Scope
+from tieline.model.project import ApiKey, Scope, hash_secret
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
 from tieline.net.sip_endpoint import SipEndpoint
@@ -225,7 +224,7 @@ class MemoryServer:
         self.sip = WireSip(Journal(), self.network, self.ours, self.peer)
         key = ApiKey(
             name="all", account="ws-1", project="PROJECT-1", scopes=frozenset(Scope),
-            key_hash=hash_key(KEY.encode()), prefix="tl_eve",
+            key_hash=hash_secret(KEY), prefix="tl_eve",
         )  # fmt: skip
         self.board = Switchboard(
             agent=agent,

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from tieline.calls.directory import Directory
-from tieline.calls.routing import Route, hash_token, route_call
+from tieline.calls.routing import Route, route_call
 from tieline.model.pool import Pool
-from tieline.model.project import Account, Project, SipToken
+from tieline.model.project import Account, Project, SipToken, hash_secret
 from tieline.model.resources import Resources
 from tieline.model.trunk import NumberSource, Refusal, RefusalReason, Trunk
 from tieline.sip.message import Headers, Request
@@ -40,7 +40,7 @@ RESOURCES = Resources(
         ),
         Trunk(name="forwarder", networks=("10.3.0.0/16",), attach_forwarded=True),
     ),
-    sip_tokens=(SipToken(name="front-live", project="P-A", token_hash=hash_token(TOKEN), prefix="tok"),),
+    sip_tokens=(SipToken(name="front-live", project="P-A", token_hash=hash_secret(TOKEN), prefix="tok"),),
 )
 DIRECTORY = Directory(RESOURCES)
 

@@ -11,10 +11,9 @@ import structlog
 from msgspec.structs import replace
 
 from tieline.agent.messages import DtmfListen, FunctionRun, Listen, LogEntry, Run, RunKind, TurnResult
-from tieline.calls.routing import hash_token
 from tieline.model.conversation import Conversation
 from tieline.model.pool import NumberState
-from tieline.model.project import SipToken
+from tieline.model.project import SipToken, hash_secret
 from tieline.model.reservation import ReservationState
 from tieline.observe.logging import configure_logging
 from tieline.sip.events import Flow, Transport
@@ -166,7 +165,7 @@ def test_headers_are_kept_as_they_came_and_tokens_are_not_kept() -> None:
 
     resources = replace(RESOURCES, sip_tokens=())
     trunk = replace(RESOURCES.trunks[0], token_header="X-PolyAi-Auth-Token")
-    token = SipToken(name="t", project="PROJECT-1", token_hash=hash_token("tok-s3cret"), prefix="tok")
+    token = SipToken(name="t", project="PROJECT-1", token_hash=hash_secret("tok-s3cret"), prefix="tok")
     board = play_calls(story, resources=replace(resources, trunks=(trunk,), sip_tokens=(token,)))
     headers = board.agent.runs[0].conversation.sip_headers
     assert headers["X-Custom"] == "a, b"

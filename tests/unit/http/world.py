@@ -15,11 +15,10 @@ from tieline.calls.outcomes import Outcomes
 from tieline.calls.reservations import Reservations
 from tieline.config import HttpSettings, Settings
 from tieline.http.app import create_app
-from tieline.http.auth import hash_key
 from tieline.http.services import Health, Services
 from tieline.model.conversation import ConversationOpened, Outcome
 from tieline.model.pool import Pool
-from tieline.model.project import Account, ApiKey, Project, Scope
+from tieline.model.project import Account, ApiKey, Project, Scope, hash_secret
 from tieline.model.resources import Resources
 from tieline.observe.metrics import Metrics
 from tieline.store.memory import MemoryStore
@@ -40,7 +39,7 @@ def _key(name: str, secret: str, account: str, project: str | None, *scopes: Sco
         account=account,
         project=project,
         scopes=frozenset(scopes),
-        key_hash=hash_key(secret.encode()),
+        key_hash=hash_secret(secret),
         prefix=secret[:6],
         **more,
     )

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tests.unit.resources.documents import ENVIRON, WHOLE, applier, faults, plan
 from tieline.model.handoff import HandoffApi, HandoffMethod, Rung
 from tieline.model.pool import LatePolicy
-from tieline.model.project import Environment, Scope
+from tieline.model.project import Environment, Scope, hash_secret
 from tieline.model.resources import Resources
 from tieline.model.trunk import DigestAlgorithm, FirstBye, NumberSource, Support, Transport
 from tieline.resources.diff import Action, to_ranges
 from tieline.resources.export import export_resources, resource_fields
-from tieline.resources.secrets import hash_secret, readable_prefix, write_secret
+from tieline.resources.secrets import readable_prefix, write_secret
 
 
 def test_everything_of_a_whole_file() -> None:
