@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from fuzz.targets import INVITE, SDP
+from fuzz.parts import INVITE, SDP
 
 ROOT = Path(__file__).resolve().parent.parent
 CRASHES = Path(__file__).parent / "crashes"
@@ -35,6 +35,12 @@ def seeds(target: str) -> Iterator[bytes]:
         )
     elif target == "rtp":
         yield b"".join(_rtp())
+    elif target == "client":
+        yield from _answers()
+    elif target == "challenge":
+        yield b'Digest realm="cc", nonce="n", algorithm=SHA-256, qop="auth", opaque="o"\nDigest realm=a, nonce="b"'
+    elif target == "uui":
+        yield from (b"00424c41;encoding=hex;pd=00", b'"a b";encoding=ascii', b"Name=Jo%20Doe|Id=7")
     else:
         yield b"Signal=5\r\nDuration=160\r\n"
 
@@ -61,3 +67,18 @@ def _rtp() -> Iterator[bytes]:
         header = struct.pack("!BBHII", 0x80, 101 if event else 0, number, 160 * number, 7)
         datagram = header + payload
         yield bytes([len(datagram) - 12]) + datagram
+
+
+def _answers() -> Iterator[bytes]:
+    """What peers answer to an INVITE of ours and to what follows it."""
+    ok = b"200 OK\r\nContact: <sip:b@192.0.2.9>\r\nRecord-Route: <sip:192.0.2.9;lr>\r\n"
+    timer = b"Session-Expires: 90;refresher=uac\r\nAllow: INVITE, UPDATE, REFER\r\n"
+    challenge = b'401 No\r\nWWW-Authenticate: Digest realm="cc", nonce="n", qop="auth"\r\n\r\n'
+    reliable = b"183 Progress\r\nRequire: 100rel\r\nRSeq: 1\r\nContact: <sip:b@192.0.2.9>\r\n\r\n" + SDP
+    answered = ok + timer + b"\r\n" + SDP
+    for first in (b"100 Trying\r\n\r\n", challenge, reliable, b"422 More\r\nMin-SE: 180\r\n\r\n"):
+        yield b"\x00\x00".join(
+            [first, first, answered, answered, b"202 Accepted\r\nRefer-Sub: false\r\n\r\n"]
+        )
+    yield b"302 Moved\r\nContact: <sip:c@192.0.2.8>\r\n\r\n"
+    yield b"423 Brief\r\nMin-Expires: 600\r\n\r\n\x00\x00" + ok + b"Expires: 600\r\n\r\n"

@@ -7,25 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from fuzz.client import fuzz_challenge, fuzz_client, fuzz_uui
+from fuzz.parts import INVITE, LOCAL, PEER, SDP
 from tieline.media.dtmf import digits_of_info
 from tieline.media.receiver import Receiver
 from tieline.sdp.description import SdpError
-from tieline.sdp.negotiation import LocalMedia, accept_answer, answer, offer, reanswer
+from tieline.sdp.negotiation import accept_answer, answer, offer, reanswer
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.events import Flow, InviteReceived, ReinviteReceived, Transport
 from tieline.sip.framing import StreamFramer, Unframed
 from tieline.sip.message import Limits, parse_message
 from tieline.sip.stack import SipStack
 from tieline.testing.loopback import Loopback
-
-PEER = ("192.0.2.9", 5060)
-LOCAL = LocalMedia(address="192.0.2.1", port=20000, session_id=1)
-SDP = offer(LocalMedia(address=PEER[0], port=30000, session_id=2), None)
-INVITE = (
-    b"INVITE sip:+15550100@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKfuzz\r\n"
-    b"From: <sip:a@192.0.2.9>;tag=f\r\nTo: <sip:+15550100@192.0.2.1>\r\nCall-ID: fuzz\r\nCSeq: 1 INVITE\r\n"
-    b"Contact: <sip:a@192.0.2.9>\r\nContent-Length: 0\r\n\r\n"
-)
 
 Target = Callable[[bytes], None]
 
@@ -134,5 +127,8 @@ TARGETS: dict[str, Target] = {
     "sdp": fuzz_sdp,
     "rtp": fuzz_rtp,
     "info": fuzz_info,
+    "client": fuzz_client,
+    "challenge": fuzz_challenge,
+    "uui": fuzz_uui,
 }
 """Every target by name."""

@@ -59,7 +59,8 @@ def decode_uui(value: str) -> Uui | UuiFault:
         found = _read_hex(content, discriminator)
         if isinstance(found, Uui) or encoding == UuiEncoding.HEX:
             return found
-    text = unquote_to_bytes(content).decode("utf-8", "replace") if "%" in content else content
+    octets = unquote_to_bytes(content.encode("utf-8", "surrogateescape")) if "%" in content else None
+    text = content if octets is None else octets.decode("utf-8", "replace")
     if not text.isprintable():
         return UuiFault(detail="it holds control characters")
     return Uui(text=text, encoding=UuiEncoding.ASCII, discriminator=discriminator)

@@ -353,8 +353,8 @@ class SipStack:
     def reinvite(self, leg_id: int, sdp: bytes, now: float) -> None:
         """Offer new session parameters; `ReinviteCompleted` follows. One at a time."""
         leg = self._leg(leg_id, LegInput.REINVITE)
-        if leg.invite is not None:
-            raise WrongState(leg_id, "reinvite", "confirmed with an INVITE under way")
+        if leg.invite is not None or leg.updating:
+            raise WrongState(leg_id, "reinvite", "confirmed with an offer under way")
         _check_sdp(sdp)
         self._uac.reinvite(leg, sdp, now)
 

@@ -58,6 +58,7 @@ class Uac:
             "BYE": self._on_bye_response,
             "INFO": self._on_info_response,
         }
+        core.partings.append(self._leave_reinvite)
 
     # ------------------------------------------------------------------------------------------ INVITE
 
@@ -157,6 +158,11 @@ class Uac:
         transaction.purpose = "CANCEL"
         self._transactions.start_client(transaction, (Do.SET_E, Do.SET_F), data, now)
         self._core.timers.set(now + self._core.config.timers.t64, self._give_up_invite, invite)
+
+    def _leave_reinvite(self, leg: Leg, now: float) -> None:
+        """The call ends under a re-INVITE of ours: one that a 1xx holds open would wait for ever."""
+        if leg.reinviting and leg.invite is not None and leg.invite.parts is not None:
+            self._core.timers.set(now + self._core.config.timers.t64, self._give_up_invite, leg.invite)
 
     def _give_up_invite(self, invite: Transaction, now: float) -> None:
         self._transactions.run(invite, Input.GIVE_UP, now)

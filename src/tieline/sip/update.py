@@ -21,6 +21,12 @@ _SDP_LINE = "Content-Type: application/sdp\r\n"
 _LEAVING = frozenset({LegState.BYE_WAITING, LegState.ENDING, LegState.CANCELLING, LegState.CANCEL_WAITING})
 
 
+def _is_offering(leg: Leg) -> bool:
+    """Whether an offer of either side is open, so that there may be no other (RFC 3311 section 5.1)."""
+    unsettled = leg.reliable is not None and bool(leg.reliable.waiting)
+    return unsettled or our_offer_is_open(leg) or their_offer_is_open(leg)
+
+
 class Updates:
     """UPDATEs in and out. One that brings an offer waits in `leg.update` until the owner has decided."""
 
@@ -40,8 +46,7 @@ class Updates:
         """Our UPDATE. Raises `WrongState` while another is under way, or an offer is open."""
         if leg.update_sent is not None:
             raise WrongState(leg.id, "update", f"{leg.state.value} with an UPDATE under way")
-        unsettled = leg.reliable is not None and leg.reliable.waiting
-        if sdp is not None and (unsettled or our_offer_is_open(leg) or their_offer_is_open(leg)):
+        if sdp is not None and _is_offering(leg):
             raise WrongState(leg.id, "update", f"{leg.state.value} with an offer open")
         leg.updating = sdp is not None
         leg.update_sent = sdp or b""
@@ -66,7 +71,7 @@ class Updates:
                 leg.sdp, leg.remote_sdp = sdp, body
             if leg.state is LegState.CONFIRMED:
                 self._timers.agree(leg, response, now)
-        elif status == 422 and self._timers.raise_min(leg, response):
+        elif status == 422 and not (sdp and _is_offering(leg)) and self._timers.raise_min(leg, response):
             self.send(leg, sdp or None, now)
             return
         retry = self._uac.glare_delay(leg) if status == 491 else None

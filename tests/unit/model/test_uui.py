@@ -31,6 +31,7 @@ HEX, ASCII = UuiEncoding.HEX, UuiEncoding.ASCII
         ("a%3Db%20c;encoding=ascii", "a=b c", ASCII, None),
         ("id=7;name=Ada;encoding=ascii", "id=7;name=Ada", ASCII, None),
         ('x;pd="00";encoding=ascii', "x", ASCII, "00"),
+        ("a\udcff%20b", "a\ufffd b", ASCII, None),  # a byte that is no UTF-8, as a header holds it
     ],
 )
 def test_fields_that_can_be_read(
