@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.test_ladder_walk import HUMAN, LADDER, WITH_OUT, hand_over
+from tests.scenarios.test_ladder_walk import LADDER, WITH_OUT, hand_over
 from tieline.testing.call_parts import ScriptedAgent
 from tieline.testing.calls import EXTENSION
 from tieline.testing.contact_center import Manners, MemoryCentre, behaving
-from tieline.testing.memory_server import MemoryServer
+from tieline.testing.memory_server import HUMAN, MemoryServer
 from tieline.testing.virtual_time import elapse, run_virtual
 
 CALLS = 6
