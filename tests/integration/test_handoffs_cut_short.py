@@ -58,6 +58,7 @@ async def test_in_the_middle_of_a_handoff(
                 await human.up(human.call)
                 await human.until(lambda: human.audio(human.call).heard_s >= 0)
             await asyncio.sleep(0.5)
+            stopping: asyncio.Task[int | None] | None = None
             if how == "media killed":
                 for pid in media_pids(server.process.pid):
                     os.kill(pid, signal.SIGKILL)
@@ -70,7 +71,7 @@ async def test_in_the_middle_of_a_handoff(
             if human.calls:
                 await human.over(human.call)
                 assert human.call.state is PeerState.OVER
-            if how == "two signals":
+            if stopping is not None:
                 assert await asyncio.wait_for(stopping, 20) == 0, server.log
                 return
         stored = server.conversation_of(call.call_id)

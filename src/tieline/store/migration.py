@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tieline.errors import ConfigurationError, SchemaTooNew
+from tieline.store.sqlite_connection import make_private
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -50,6 +51,7 @@ def migrate(path: Path) -> str:
     from sqlalchemy import create_engine, exc
 
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are no news to an operator
+    make_private(path)
     engine = create_engine(f"sqlite:///{path}")
     try:
         with engine.begin() as connection:

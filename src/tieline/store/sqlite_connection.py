@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +22,18 @@ CHECKPOINT_PAGES = 4_000
 """WAL pages (4 KiB each) after which they are moved into the database file."""
 
 
+def make_private(path: Path) -> None:
+    """Make an empty database that only its owner reads, unless there is one: calls name people.
+
+    What SQLite puts beside it has the same mode.
+    """
+    with contextlib.suppress(OSError):  # it is there already, or SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes: WAL, every commit synced to the disk. Raises `ConfigurationError`."""
+    make_private(path)
     try:
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=256

@@ -15,6 +15,7 @@ from tieline.errors import ConfigurationError
 from tieline.model.project import Project
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
+from tieline.store.migration import migrate
 from tieline.store.seal import MARK, Seal, seal_of, unopened
 from tieline.store.sqlite import SqliteStore
 from tieline.testing.store_samples import T0
@@ -47,6 +48,23 @@ def at_rest(database: Path) -> bytes:
     return b"".join(
         path.read_bytes() for path in database.parent.glob("tieline.db*") if path.suffix != ".key"
     )
+
+
+def files_of(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:
+    database = tmp_path / "tieline.db"
+    migrate(database)
+    async with opened(database) as store:
+        await give(store, PLAIN)
+        made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files_of(tmp_path)}
+        assert set(made) >= {"tieline.db", "tieline.db-wal"}
+        assert set(made.values()) == {0o600}
+    database.chmod(0o640)
+    async with opened(database):
+        assert stat.S_IMODE(database.stat().st_mode) == 0o640  # left as the operator wants it
 
 
 async def test_a_key_file_is_made_at_first_need_and_nothing_is_stored_in_clear(database: Path) -> None:
