@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,6 +29,9 @@ from tieline.sip.core import default_port
 from tieline.sip.events import Flow, Transport
 from tieline.sip.message import Limits
 from tieline.store.seal import unopened
+
+KEPT_TERMS = 1024
+"""For so many trunks what they are spoken to by is kept; a trunk that is changed is another one."""
 
 ROUTED_PROBE = "192.0.2.1"
 """An address of the documentation network: the way to it is the machine's default route."""
@@ -95,16 +99,15 @@ def trunk_options(settings: Settings, config: SipConfig) -> TrunkOptions:
     """How to speak to a trunk's peer at the other end of a flow: the trunk's settings over those of its profile."""
     told_to = advertised_address(settings, config)
 
-    def options_of(flow: Flow, trunk: Trunk | None) -> PeerOptions:
-        advertised = told_to(flow, trunk)
+    @functools.lru_cache(maxsize=KEPT_TERMS)
+    def terms_of(trunk: Trunk | None) -> PeerOptions:
         if trunk is None:
-            return PeerOptions(advertised=advertised)
+            return PeerOptions()
         # Who says UDP means UDP.
         undecided = trunk.transport is None and "transport=" not in (trunk.target or "").lower()
         dialect = dialect_of(trunk)
         timer, reliable = dialect.session_timer, dialect.reliable_provisional
         return PeerOptions(
-            advertised=advertised,
             credentials=_credentials(trunk.username, trunk.password),
             required=_credentials(trunk.auth_username, trunk.auth_password),
             algorithms=trunk.auth_algorithms,
@@ -114,6 +117,11 @@ def trunk_options(settings: Settings, config: SipConfig) -> TrunkOptions:
             reliable_required=reliable is Support.REQUIRED,
             large_over_tcp=undecided and Transport.TCP in config.advertised,
         )
+
+    def options_of(flow: Flow, trunk: Trunk | None) -> PeerOptions:
+        advertised = told_to(flow, trunk)
+        terms = terms_of(trunk)
+        return terms if advertised is None else replace(terms, advertised=advertised)
 
     return options_of
 
@@ -147,6 +155,7 @@ def advertised_address(
     return choose
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_other_family(host: str, peer: str) -> bool:
     """Whether `host` is an address that a packet to `peer` cannot come from; of a name nobody knows."""
     try:
