@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from tieline.calls.call import Call
+from tieline.calls.deadline import Deadline
 from tieline.calls.renewing import Renewals
 from tieline.calls.second_leg import SecondLeg
 from tieline.calls.speaking import Speaker
@@ -73,7 +74,7 @@ class Bridge:
         self._renewals: Renewals | None = None
         self._whisper: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self._loop, self._on_deadline)
 
     # -- the walk ---------------------------------------------------------------------------------------------
 
@@ -160,12 +161,7 @@ class Bridge:
         """Carry commands out in their order, then see to the timer and whoever waits."""
         for command in commands:
             self._do(command)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self._machine.next_deadline() if self._machine is not None else None
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._on_deadline, deadline)
+        self._deadline.set(self._machine.next_deadline() if self._machine is not None else None)
         self._changed.set()
         self._on_change()
 
@@ -359,8 +355,7 @@ class Bridge:
 
     def stop(self) -> None:
         """Wait for nothing any more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.set(None)
         if self._renewals is not None:
             self._renewals.stop()
         if self._whisper is not None:
@@ -370,9 +365,6 @@ class Bridge:
         if self._machine is not None:
             self._obey(self._machine.on_key(digit, self._call.services.clock.utc(), self._now()))
 
-    def _on_deadline(self, due: float) -> None:
-        # A loop may fire a timer by its clock's resolution too early, which must not mean to arm it again for nothing.
-        self._timer = None
+    def _on_deadline(self, now: float) -> None:
         if self._machine is not None:
-            now = max(self._now(), due)
             self._obey(self._machine.on_deadline(self._call.services.clock.utc(), now))

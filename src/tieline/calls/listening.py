@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tieline.agent.messages import DtmfListen
+from tieline.calls.deadline import Deadline
 from tieline.media.keypad import MAX_DIGITS, Completed, KeypadCollector
 
 
@@ -18,7 +19,7 @@ class KeypadListener:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._collector: KeypadCollector | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(loop, self._on_deadline)
         self._result: asyncio.Future[Completed] | None = None
         self._early: list[str] = []
 
@@ -62,21 +63,12 @@ class KeypadListener:
         self._arm()
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._collector is not None and self._collector.deadline is not None:
-            self._timer = self._loop.call_at(
-                self._collector.deadline, self._on_timer, self._collector.deadline
-            )
+        self._deadline.set(self._collector.deadline if self._collector is not None else None)
 
-    def _on_timer(self, due: float) -> None:
-        # A loop may fire a timer by its clock's resolution too early, which must not mean to arm it again for nothing.
-        self._timer = None
+    def _on_deadline(self, now: float) -> None:
         if self._collector is not None:
-            self._settle(self._collector.on_deadline(max(self._loop.time(), due)))
+            self._settle(self._collector.on_deadline(now))
 
     def _close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._collector = self._result = None
+        self._deadline.set(None)
+        self._collector = self._result = None

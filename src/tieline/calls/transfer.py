@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from tieline.calls.call import Call
+from tieline.calls.deadline import Deadline
 from tieline.calls.endings import NORMAL_CLEARING
 from tieline.errors import InvalidInput
 from tieline.handoff.errors import UnplannableHandoff
@@ -44,7 +45,7 @@ class Transfer:
         self._loop = asyncio.get_running_loop()
         self._machine: ReferHandoff | None = None
         self._changed = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self._loop, self._on_deadline)
 
     async def run(self) -> Referred | HandoffFailed:
         """Send, and wait until it is known what came of it; after a success our leg is over, or our BYE sent."""
@@ -155,24 +156,15 @@ class Transfer:
 
     def _settle(self) -> None:
         """Arm the timer for what the machine waits for next, and wake those who wait for it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self._machine.next_deadline() if self._machine is not None else None
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._on_deadline, deadline)
+        self._deadline.set(self._machine.next_deadline() if self._machine is not None else None)
         self._changed.set()
         self._on_change()
 
-    def _on_deadline(self, due: float) -> None:
-        # A loop may fire a timer by its clock's resolution too early, which must not mean to arm it again for nothing.
-        self._timer = None
+    def _on_deadline(self, now: float) -> None:
         if self._machine is not None:
-            self._machine.on_deadline(self._call.services.clock.utc(), max(self._loop.time(), due))
+            self._machine.on_deadline(self._call.services.clock.utc(), now)
             self._settle()
 
     def stop(self) -> None:
         """Wait for nothing any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.set(None)

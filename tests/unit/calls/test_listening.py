@@ -97,9 +97,9 @@ def test_a_cancelled_input_leaves_no_timer() -> None:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert listener._timer is None
+        assert listener._deadline._timer is None
         listener.press("2")
         assert listener.pressed
-        listener._on_timer(0.0)
+        listener._on_deadline(0.0)
 
     run_virtual(story())
