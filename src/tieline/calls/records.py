@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,9 +27,6 @@ from tieline.model.reservation import BindResult, BindVerdict
 from tieline.sip.events import InviteReceived
 from tieline.sip.leg import TraceEntry
 from tieline.sip.message import header_key
-
-CHANNEL = "sip.polyai"
-"""`conv.channel_type` of calls that came in by SIP; the word that integrations compare with."""
 
 HIDDEN = "(hidden)"
 HIDDEN_BODY = "(hidden: keypad input marked as personal data)"
@@ -91,14 +88,12 @@ class CallRecord:
             if name.casefold() not in self._secret_headers
         }
         self.context = read_context(request, route.trunk, route.caller, self._secret_headers)
-        self.shared_id: str | None = self.context.shared_id
+        self.shared_id: str | None = _shared_id(route.attributes) or self.context.shared_id
 
     def note_bind(self, bound: BindResult) -> None:
         """What the reserved number brought; `shared_id` among the attributes is the conversation's."""
         self.bound = bound
-        shared_id = bound.attributes.get("shared_id")
-        if isinstance(shared_id, str | int) and not isinstance(shared_id, bool) and str(shared_id):
-            self.shared_id = str(shared_id)
+        self.shared_id = _shared_id(bound.attributes) or self.shared_id
 
     def snapshot(self) -> ConversationSnapshot:
         """`conv` at the start of the call."""
@@ -108,9 +103,9 @@ class CallRecord:
             account_id=project.account,
             project_id=project.id,
             env=project.env.value,
-            channel_type=CHANNEL,
+            channel_type=self._route.channel,
             sip_headers=self.sip_headers,
-            integration_attributes=self.bound.attributes if self.bound else {},
+            integration_attributes=self.bound.attributes if self.bound else self._route.attributes,
             caller_number=self._route.caller,
             callee_number=self._route.callee,
             context=[msgspec.to_builtins(value) for value in self.context.values],
@@ -124,7 +119,7 @@ class CallRecord:
             account=self._route.project.account,
             project=self._route.project.id,
             env=self._route.project.env.value,
-            channel_type=CHANNEL,
+            channel_type=self._route.channel,
             trunk=self._route.trunk.name,
             sip_call_id=self.sip_call_id,
             from_tag=self.from_tag,
@@ -132,7 +127,7 @@ class CallRecord:
             callee_number=self._route.callee,
             reservation_id=reservation.id if reservation else None,
             shared_id=self.shared_id,
-            attributes_json=reservation.attributes_json if reservation else "{}",
+            attributes_json=reservation.attributes_json if reservation else _json(self._route.attributes),
             sip_headers=self.sip_headers,
             rules=tuple(msgspec.to_builtins(rule) for rule in (*self._route.rules, *self.context.remarks)),
             context=self.context.values,
@@ -234,6 +229,16 @@ class CallRecord:
             )
         ]
         return tuple(sorted(entries, key=lambda entry: float(entry["at_ms"])))
+
+
+def _shared_id(attributes: Mapping[str, Any]) -> str | None:
+    """The shared id among attributes: text or a whole number."""
+    found = attributes.get("shared_id")
+    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) and str(found) else None
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _figures(legs: dict[str, LegClosed | None]) -> dict[str, Any] | None:

@@ -132,12 +132,28 @@ class CallRegistry:
             decision = _after(decision.rules, full)
         self._refuse(invite, decision)
 
-    def _accept(self, invite: InviteReceived, route: Route) -> None:
+    def bring_in(self, invite: InviteReceived, route: Route) -> Refusal | None:
+        """Take a call that no trunk brought and whose route is known; None when it was let in.
+
+        `invite` stands for it: its leg is spoken to through the `SipPort` that carries it, as any other is, and its
+        events come through `on_event`. The refusal has been sent on that leg, and is on record.
+        """
+        self._services.observer.offered()
+        full = self.admission.admit(route.trunk, self._services.clock.monotonic())
+        refusal = None if full is None else _after(route.rules, full)
+        if refusal is None:
+            refusal = self._accept(invite, route)
+        else:
+            self._refuse(invite, refusal)
+        return refusal
+
+    def _accept(self, invite: InviteReceived, route: Route) -> Refusal | None:
         agent = None if route.project.answer_only else self._find_agent(route.project)
         if agent is None and not route.project.answer_only:
             self.admission.leave(route.trunk.name)
-            self._refuse(invite, _no_agent(route))
-            return
+            refusal = _no_agent(route)
+            self._refuse(invite, refusal)
+            return refusal
         try:
             session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()), self._adopt)
         except Exception as error:
@@ -150,6 +166,7 @@ class CallRegistry:
         task = asyncio.create_task(self._run(session, invite), name=f"session {session.call_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return None
 
     async def _run(self, session: CallSession, invite: InviteReceived) -> None:
         try:

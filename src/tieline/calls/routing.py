@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
+from typing import Any
 
 from tieline.calls.caller_identity import asserted_caller, is_withheld
 from tieline.calls.directory import Directory
@@ -31,11 +32,16 @@ PHRASES = {
 }
 
 
+SIP_CHANNEL = "sip.polyai"
+"""`conv.channel_type` of calls that came in by SIP; the word that integrations compare with."""
+
+
 class Route(Record):
     """Where a call goes: the project, and the pool when the number is a reserved kind.
 
     `caller` and `callee` are canonical, None where they cannot be read; `verified_trunk` says that the trunk is
-    one of the pool's own, `withheld` that the caller's number is to be shown to nobody.
+    one of the pool's own, `withheld` that the caller's number is to be shown to nobody. `channel` is what
+    `conv.channel_type` says; `attributes` came with the call itself, for a reservation's are read when it is bound.
     """
 
     trunk: Trunk
@@ -47,6 +53,8 @@ class Route(Record):
     forwarded: bool
     withheld: bool = False
     rules: tuple[RuleResult, ...]
+    channel: str = SIP_CHANNEL
+    attributes: dict[str, Any] = {}
 
 
 @dataclass(slots=True)

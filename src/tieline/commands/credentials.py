@@ -66,12 +66,12 @@ def create_key(
 ) -> None:
     """Make an API key and show it, this once."""
     from tieline.model.project import ApiKey, Scope, hash_secret
-    from tieline.resources.secrets import KEY_PREFIX, readable_prefix, write_secret
+    from tieline.resources.secrets import PREFIXES, readable_prefix, write_secret
 
     wrong = [scope for scope in scopes if scope not in list(Scope)]
     if wrong:
         raise CommandFailed(f"unknown scope {wrong[0]}; known are {', '.join(Scope)}", EXIT_USAGE)
-    secret = write_secret(KEY_PREFIX, os.urandom(32))
+    secret = write_secret(PREFIXES["api_keys"], os.urandom(32))
     expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None
 
     def make(resources: Any) -> ApiKey:
@@ -124,9 +124,9 @@ def create_token(
 ) -> None:
     """Make a SIP token and show it, this once."""
     from tieline.model.project import SipToken, hash_secret
-    from tieline.resources.secrets import TOKEN_PREFIX, readable_prefix, write_secret
+    from tieline.resources.secrets import PREFIXES, readable_prefix, write_secret
 
-    secret = write_secret(TOKEN_PREFIX, os.urandom(32))
+    secret = write_secret(PREFIXES["sip_tokens"], os.urandom(32))
 
     def make(resources: Any) -> SipToken:
         mine = find_project(resources, project)

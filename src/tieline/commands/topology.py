@@ -116,10 +116,8 @@ def show_fields(trunk: Trunk) -> dict[str, Any]:
     """A trunk's fields for people and scripts: of its secrets, whether they are there."""
     import msgspec
 
-    from tieline.model.trunk import SECRET_FIELDS
-
     fields: dict[str, Any] = msgspec.to_builtins(trunk)
-    return fields | {field: "(hidden)" for field in SECRET_FIELDS if fields[field] is not None}
+    return fields | {field: "(hidden)" for field in trunk.hidden if fields[field] is not None}
 
 
 @project.command("list")

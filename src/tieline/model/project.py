@@ -7,16 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from tieline.model.environment import Environment
 from tieline.model.handoff import Destination, HandoffApi
 from tieline.model.record import ConfidentialRecord, Record
-
-
-class Environment(StrEnum):
-    """The environment a project is served in; `conv.env` shows it."""
-
-    SANDBOX = "sandbox"
-    PRE_RELEASE = "pre-release"
-    LIVE = "live"
+from tieline.model.sms import SmsTemplate
 
 
 class Scope(StrEnum):
@@ -66,6 +60,7 @@ class Project(ConfidentialRecord):
     handoffs: tuple[Destination, ...] = ()
     fallback_handoff: str | None = None
     handoff_api: HandoffApi = HandoffApi()
+    sms_templates: tuple[SmsTemplate, ...] = ()
     secrets: dict[str, str] = {}
 
 

@@ -6,6 +6,8 @@ from tieline.model.pool import Pool
 from tieline.model.project import Account, ApiKey, Project, SipToken
 from tieline.model.record import Record
 from tieline.model.trunk import Trunk
+from tieline.model.twilio import TwilioConnection
+from tieline.model.webhook import WebhookEndpoint
 
 
 class Resources(Record):
@@ -17,3 +19,5 @@ class Resources(Record):
     trunks: tuple[Trunk, ...] = ()
     sip_tokens: tuple[SipToken, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
+    webhooks: tuple[WebhookEndpoint, ...] = ()
+    twilio: tuple[TwilioConnection, ...] = ()

@@ -70,10 +70,6 @@ class FirstBye(StrEnum):
     PEER = "peer"
 
 
-SECRET_FIELDS = ("password", "auth_password")
-"""The fields of a trunk that are encrypted at rest and shown nowhere."""
-
-
 class Trunk(ConfidentialRecord):
     """A SIP peer, recognised by its source address.
 
@@ -83,7 +79,7 @@ class Trunk(ConfidentialRecord):
     `default_region` (ISO 3166 alpha-2) completes national numbers. `max_calls` and `max_cps` of None mean no limit.
     """
 
-    hidden: ClassVar[tuple[str, ...]] = SECRET_FIELDS
+    hidden: ClassVar[tuple[str, ...]] = ("password", "auth_password")
 
     name: str
     networks: tuple[str, ...]

@@ -38,6 +38,7 @@ def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None
     _check_reach(resources, fault)
     _check_handoffs(resources, fault)
     _check_secrets(resources, fault)
+    _check_outward(resources, fault)
 
 
 class Fault(Protocol):
@@ -204,6 +205,44 @@ def _check_handoffs(resources: Resources, fault: Fault) -> None:
                     problem = unknown(wanted, names, "destination")
                     message = f"{one.name}: fallback {wanted!r}: {problem}"
                     fault("projects", project.slug, "handoffs", message, one.name)
+
+
+def _check_outward(resources: Resources, fault: Fault) -> None:
+    """Webhooks and Twilio connections belong to accounts that exist; a number comes in by one connection only."""
+    account_of = {project.id: project.account for project in resources.projects}
+    accounts = {one.id for one in resources.accounts}
+    for webhook in resources.webhooks:
+        if webhook.account not in accounts:
+            fault("webhooks", webhook.name, "account", f"there is no account {webhook.account}")
+        if webhook.project is not None and account_of.get(webhook.project) != webhook.account:
+            fault("webhooks", webhook.name, "project", "is gone, or belongs to another account")
+        if (webhook.previous_secret is None) != (webhook.previous_until is None):
+            fault("webhooks", webhook.name, "previous_secret", "goes with `previous_until`, and only with it")
+    owner: dict[str, str] = {}
+    for one in resources.twilio:
+        if one.account not in accounts:
+            fault("twilio", one.name, "account", f"there is no account {one.account}")
+        if one.auth_token is None and one.api_key_secret is None:
+            fault("twilio", one.name, "auth_token", "an Auth Token, or an API key and its secret, is needed")
+        for name, secret in (
+            ("api_key_sid", "api_key_secret"),
+            ("sip_username", "sip_password"),
+            ("region", "edge"),
+        ):
+            if (getattr(one, name) is None) != (getattr(one, secret) is None):
+                fault("twilio", one.name, name, f"goes with `{secret}`, and only with it")
+        for line in one.numbers:
+            if line.project is not None and account_of.get(line.project) != one.account:
+                fault(
+                    "twilio",
+                    one.name,
+                    "numbers",
+                    f"the project of {line.number} is gone, or another account's",
+                )
+            if owner.setdefault(line.number, one.name) != one.name:
+                fault(
+                    "twilio", one.name, "numbers", f"{line.number} comes in by {owner[line.number]} already"
+                )
 
 
 def _check_secrets(resources: Resources, fault: Fault) -> None:

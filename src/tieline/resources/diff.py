@@ -11,9 +11,14 @@ import msgspec
 
 from tieline.model.number import MAX_RANGE
 from tieline.model.resources import Resources
+from tieline.model.trunk import Trunk
+from tieline.model.twilio import TwilioConnection
+from tieline.model.webhook import WebhookEndpoint
 from tieline.resources.kinds import KINDS, identity_field
 
-HIDDEN_FIELDS = frozenset({"secrets", "key_hash", "token_hash", "password", "auth_password"})
+HIDDEN_FIELDS = frozenset(
+    {"secrets", "key_hash", "token_hash", *Trunk.hidden, *WebhookEndpoint.hidden, *TwilioConnection.hidden}
+)
 PASSED_OVER = frozenset({"prefix"})
 """Goes with its hash, and is made anew by every dry run."""
 
@@ -84,7 +89,7 @@ def _show(field: str, value: Any) -> str:
     """A value in words: numbers as ranges, secrets hidden."""
     if field in HIDDEN_FIELDS:
         return "(hidden)" if value else "(none)"
-    if field == "numbers":
+    if field == "numbers" and all(isinstance(one, str) for one in value):
         ranges = to_ranges(value)
         shown = ", ".join(ranges[:6]) + (", ..." if len(ranges) > 6 else "")
         return f"{shown} ({len(value)})" if len(value) > 1 else shown or "(none)"
@@ -98,7 +103,7 @@ def _show(field: str, value: Any) -> str:
 
 def _brief(value: Any) -> str:
     if isinstance(value, dict):
-        return str(value["name"]) if "name" in value else msgspec.json.encode(value).decode()
+        return str(value.get("name") or value.get("number") or msgspec.json.encode(value).decode())
     return "(none)" if value is None or value == "" else str(value)
 
 

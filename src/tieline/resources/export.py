@@ -16,7 +16,9 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from tieline.model.handoff import Rung
 from tieline.model.resources import Resources
-from tieline.model.trunk import SECRET_FIELDS
+from tieline.model.trunk import Trunk
+from tieline.model.twilio import TwilioConnection
+from tieline.model.webhook import WebhookEndpoint
 from tieline.resources.diff import to_ranges
 from tieline.resources.kinds import KINDS, identity_field
 
@@ -32,18 +34,22 @@ def export_resources(resources: Resources) -> str:
     return write_document(document)
 
 
-def resource_fields(resources: Resources, kind: str, name: str) -> dict[str, Any] | None:
-    """The fields of one resource as a file has them, its secrets in clear; None when there is none of that name.
+def resource_fields(
+    resources: Resources, kind: str, name: str, *, clear: bool = True
+) -> dict[str, Any] | None:
+    """The fields of one resource as a file has them; None when there is none of that name.
 
+    Its secrets are in clear, or without `clear` references to environment variables.
     For changing some of them and applying the rest as it was; what has its default is left out.
     """
     for one in getattr(resources, kind):
         if getattr(one, identity_field(kind)) == name:
             fields = dict(_fields(one, _slugs(resources)))
-            clear = {field: getattr(one, field) for field in SECRET_FIELDS if field in fields}
-            return (
-                {**fields, **clear, "secrets": dict(one.secrets)} if fields.get("secrets") else fields | clear
-            )
+            if clear:
+                fields |= {field: getattr(one, field) for field in _secret_fields(one) if field in fields}
+                if fields.get("secrets"):
+                    fields["secrets"] = dict(one.secrets)
+            return fields
     return None
 
 
@@ -69,22 +75,38 @@ def _fields(record: Any, slugs: dict[str, str]) -> Iterator[tuple[str, Any]]:
             continue
         if info.name in {"account", "project"}:
             value = slugs.get(value, value)
-        elif info.name == "numbers":
+        elif info.name == "numbers" and not isinstance(record, TwilioConnection):
             value = [DoubleQuotedScalarString(number) for number in to_ranges(value)]
         elif info.name == "secrets":
             value = {key: {"value_from_env": key} for key in value}
-        elif info.name in SECRET_FIELDS:
-            value = {"value_from_env": variable_of(record.name, info.name)}
+        elif info.name in _secret_fields(record):
+            value = {"value_from_env": variable_of(record, info.name)}
         elif info.name == "scopes":
             value = sorted(str(scope) for scope in value)
         elif info.name == "handoffs":
             value = [_without_defaults(one) for one in value]
+        elif info.name == "numbers":
+            value = [
+                {
+                    **_without_defaults(one),
+                    **({"project": slugs.get(one.project, one.project)} if one.project else {}),
+                }
+                for one in value
+            ]
         yield info.name, _plain(value)
 
 
-def variable_of(trunk: str, field: str) -> str:
-    """The environment variable that an export refers to for a trunk's secret."""
-    return re.sub(r"[^A-Z0-9]", "_", f"TRUNK_{trunk}_{field}".upper())
+_VARIABLES: dict[type, str] = {Trunk: "TRUNK", WebhookEndpoint: "WEBHOOK", TwilioConnection: "TWILIO"}
+
+
+def _secret_fields(record: Any) -> tuple[str, ...]:
+    """The fields of a resource that hold a secret by themselves; a project's are in its mapping."""
+    return record.hidden if type(record) in _VARIABLES else ()
+
+
+def variable_of(record: Any, field: str) -> str:
+    """The environment variable that an export refers to for a resource's secret."""
+    return re.sub(r"[^A-Z0-9]", "_", f"{_VARIABLES[type(record)]}_{record.name}_{field}".upper())
 
 
 def _rung(rung: Rung) -> Any:

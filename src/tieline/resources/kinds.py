@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tieline.model.environment import Environment
 from tieline.model.pool import CallerPolicy, LatePolicy
-from tieline.model.project import Environment, Scope
+from tieline.model.project import Scope
 from tieline.resources.handoff_fields import (
     DESTINATION_FIELDS,
     HANDOFF_API_FIELDS,
@@ -12,6 +13,14 @@ from tieline.resources.handoff_fields import (
     SIP_CONFIG_FIELDS,
     destinations,
     handoff_api,
+)
+from tieline.resources.outward_fields import (
+    SMS_SENDER_FIELDS,
+    SMS_TEMPLATE_FIELDS,
+    TWILIO_FIELDS,
+    TWILIO_NUMBER_FIELDS,
+    WEBHOOK_FIELDS,
+    sms_templates,
 )
 from tieline.resources.reader import (
     Field,
@@ -46,6 +55,7 @@ PROJECT_FIELDS = (
     Field("handoffs", "list of destinations", "Destinations; laid over those of the folder by name.", destinations),
     Field("fallback_handoff", "text", "Destination when the agent fails; else the default one.", text),
     Field("handoff_api", "mapping", "What Get Handoff exposes.", handoff_api),
+    Field("sms_templates", "list of templates", "SMS templates; laid over those of the folder by name.", sms_templates),
     Field("secrets", "mapping of secrets", "What `conv.utils.get_secret` finds: text, or `{value_from_env: NAME}`.",
           mapping(secret)),
 )  # fmt: skip
@@ -95,6 +105,8 @@ KINDS: dict[str, tuple[Field, ...]] = {
     "trunks": TRUNK_FIELDS,
     "sip_tokens": TOKEN_FIELDS,
     "api_keys": KEY_FIELDS,
+    "webhooks": WEBHOOK_FIELDS,
+    "twilio": TWILIO_FIELDS,
 }
 """The sections of a resource file."""
 
@@ -104,8 +116,11 @@ NESTED: dict[str, tuple[Field, ...]] = {
     "sip_headers": HEADER_FIELDS,
     "fallback": RUNG_FIELDS,
     "handoff_api": HANDOFF_API_FIELDS,
+    "sms_templates": SMS_TEMPLATE_FIELDS,
+    "senders": SMS_SENDER_FIELDS,
+    "twilio.numbers": TWILIO_NUMBER_FIELDS,
 }
-"""The mappings within a project."""
+"""The mappings within a project, and those of a Twilio connection."""
 
 IDENTITY: dict[str, str] = {"accounts": "slug", "projects": "slug"}
 """The field that names a resource of a kind; `name` for the others."""

@@ -18,6 +18,8 @@ from tieline.model.pool import Pool
 from tieline.model.project import Account, ApiKey, Project, SipToken, hash_secret
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
+from tieline.model.twilio import TwilioConnection
+from tieline.model.webhook import WebhookEndpoint
 from tieline.resources.checks import check_resources
 from tieline.resources.diff import Change, compare
 from tieline.resources.document import Document, read_document
@@ -25,9 +27,8 @@ from tieline.resources.handoff_check import HandoffRemark, check_handoffs, refus
 from tieline.resources.kinds import KINDS, identity_field
 from tieline.resources.reader import FAULTY, Draft, Reader
 from tieline.resources.secrets import (
-    KEY_PREFIX,
+    PREFIXES,
     SHORTEST_GIVEN,
-    TOKEN_PREFIX,
     readable_prefix,
     write_secret,
 )
@@ -93,10 +94,13 @@ class Applier:
         changes = tuple(compare(current, wanted))
         return Plan(resources=wanted, changes=changes, issued=issued, remarks=remarks)
 
+    def reuse_secret(self, issued: Issued) -> None:
+        """Take the secret of an earlier plan, if one of that kind and name has to be made."""
+        self._secrets[issued.kind, issued.name] = issued.secret
+
     def secret(self, kind: str, name: str) -> str:
         """The new secret of a key or token: made once, also when the plan is made again."""
-        prefix = KEY_PREFIX if kind == "api_keys" else TOKEN_PREFIX
-        return self._secrets.setdefault((kind, name), write_secret(prefix, self.random_bytes(32)))
+        return self._secrets.setdefault((kind, name), write_secret(PREFIXES[kind], self.random_bytes(32)))
 
 
 class _Build:
@@ -123,6 +127,8 @@ class _Build:
             trunks=self._merge("trunks", self.current.trunks, self._trunk),
             sip_tokens=self._merge("sip_tokens", self.current.sip_tokens, self._token),
             api_keys=self._merge("api_keys", self.current.api_keys, self._key),
+            webhooks=self._merge("webhooks", self.current.webhooks, self._webhook),
+            twilio=self._merge("twilio", self.current.twilio, self._twilio),
         )
 
     def _merge(
@@ -221,6 +227,39 @@ class _Build:
             prefix=secret[1],
             expires_at=draft.values.get("expires_at"),
         )
+
+    def _webhook(self, draft: Draft, there: WebhookEndpoint | None) -> WebhookEndpoint | None:
+        values = dict(draft.values)
+        values["account"] = self._account_of(draft)
+        if values["account"] is None:
+            return None
+        if "project" in values:
+            project = self._project_of(draft)
+            if project is None:
+                return None
+            values["project"] = project.id
+        if "secret" not in values:
+            values["secret"] = (
+                there.secret if there is not None else self.applier.secret("webhooks", values["name"])
+            )
+        return WebhookEndpoint(**values)
+
+    def _twilio(self, draft: Draft, there: TwilioConnection | None) -> TwilioConnection | None:
+        values = dict(draft.values)
+        values["account"] = self._account_of(draft)
+        if values["account"] is None:
+            return None
+        numbers = []
+        for one in values.get("numbers", ()):
+            project = self.projects.get(one.project) if one.project is not None else None
+            if one.project is not None and project is None:
+                self.reader.fault(
+                    draft.line_of("numbers"), "twilio.numbers", f"there is no project {one.project}"
+                )
+                return None
+            numbers.append(msgspec.structs.replace(one, project=project.id if project is not None else None))
+        values["numbers"] = tuple(numbers)
+        return TwilioConnection(**values)
 
     def _secret_of(
         self, draft: Draft, kind: str, hash_field: str, there: ApiKey | SipToken | None

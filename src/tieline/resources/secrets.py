@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 
 SECRET_BYTES = 32
-KEY_PREFIX = "tl_"
-TOKEN_PREFIX = "tlt_"
+PREFIXES = {"api_keys": "tl_", "sip_tokens": "tlt_", "webhooks": "whsec_"}
+"""How the secrets of each kind begin, so that a leaked one tells what it opens."""
+
 SHORTEST_GIVEN = 16
 
 

@@ -12,7 +12,7 @@ from tieline.store.sqlite_connection import make_private
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """The schema's versions, oldest first; the last is this release's."""
 
 

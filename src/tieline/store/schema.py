@@ -152,6 +152,9 @@ conversations = Table(
     Column("closed", Text),
     Column("ladder", LargeBinary),
     Column("dialogs", Text),
+    Column("reason", Text),
+    Column("handed_off", Integer),
+    Column("ended_at", Integer),
 )
 Index("conversations_by_start", conversations.c.started_at)
 Index("conversations_by_project", conversations.c.project, conversations.c.started_at)
@@ -162,6 +165,9 @@ Index(
     sqlite_where=text("shared_id IS NOT NULL"),
 )
 Index("conversations_by_sip_call_id", conversations.c.sip_call_id)
+Index("conversations_by_caller", conversations.c.caller, conversations.c.started_at)
+Index("conversations_by_callee", conversations.c.callee, conversations.c.started_at)
+Index("conversations_by_reason", conversations.c.reason, conversations.c.started_at)
 Index("conversations_open", conversations.c.id, sqlite_where=text("closed IS NULL"))
 
 turns = Table(
@@ -211,4 +217,123 @@ refusals = Table(
     Column("source", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("document", Text, nullable=False),
+)
+
+call_figures = Table(
+    "call_figures",
+    metadata,
+    Column("hour", Integer, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("handed_off", Integer, nullable=False),
+    Column("calls", Integer, nullable=False, server_default="0"),
+    Column("answered", Integer, nullable=False, server_default="0"),
+    Column("talk_s", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("hour", "account", "project", "reason", "handed_off"),
+    sqlite_with_rowid=False,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("document", Text, nullable=False),
+)
+
+user_sessions = Table(
+    "user_sessions",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id"), nullable=False),
+    Column("expires_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+)
+Index("user_sessions_by_user", user_sessions.c.user_id)
+
+one_time_links = Table(
+    "one_time_links",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", Text),
+    Column("expires_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("account", Text),
+    Column("actor", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+Index("audit_by_time", audit.c.at)
+
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("at", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("project", Text),
+    Column("subject", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("routed", Integer, nullable=False, server_default="0"),
+)
+Index("webhook_events_unrouted", webhook_events.c.seq, sqlite_where=text("routed = 0"))
+Index("webhook_events_by_subject", webhook_events.c.subject)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("event_seq", Integer, ForeignKey("webhook_events.seq"), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("next_at", Integer),
+    Column("attempts", Text, nullable=False, server_default="[]"),
+)
+Index("webhook_deliveries_due", webhook_deliveries.c.next_at, sqlite_where=text("state = 'waiting'"))
+Index("webhook_deliveries_by_endpoint", webhook_deliveries.c.endpoint, webhook_deliveries.c.event_seq)
+Index("webhook_deliveries_by_event", webhook_deliveries.c.event_seq)
+
+sms_messages = Table(
+    "sms_messages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("conversation_id", Text),
+    Column("state", Text, nullable=False),
+    Column("next_at", Integer),
+    Column("provider_sid", Text),
+    Column("document", Text, nullable=False),
+)
+Index("sms_by_time", sms_messages.c.at)
+Index("sms_by_conversation", sms_messages.c.conversation_id)
+Index("sms_due", sms_messages.c.next_at, sqlite_where=text("state = 'waiting'"))
+Index(
+    "sms_by_provider_sid",
+    sms_messages.c.provider_sid,
+    unique=True,
+    sqlite_where=text("provider_sid IS NOT NULL"),
+)
+
+sms_opt_outs = Table(
+    "sms_opt_outs",
+    metadata,
+    Column("recipient", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("recipient", "sender"),
+    sqlite_with_rowid=False,
 )

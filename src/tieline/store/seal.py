@@ -1,8 +1,8 @@
-"""Secrets at rest: those of projects and trunks are encrypted before they reach the database.
+"""Secrets at rest: what projects, trunks and the like hold of them is encrypted before it reaches the database.
 
 Fernet does it: AES-128-CBC and HMAC. The key is not in the database. It comes from the environment or from a file
 beside the database, which is made when the first secret has to be sealed. Several keys make a rotation: the first
-seals, all of them open. A secret that none of them opens stays as it is stored, so that only its own project or trunk
+seals, all of them open. A secret that none of them opens stays as it is stored, so that only what it belongs to
 is kept from service.
 """
 
@@ -18,13 +18,15 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from tieline.errors import ConfigurationError
 from tieline.model.project import Project
-from tieline.model.trunk import SECRET_FIELDS, Trunk
+from tieline.model.trunk import Trunk
+from tieline.model.twilio import TwilioConnection
+from tieline.model.webhook import WebhookEndpoint
 
 KEY_VARIABLE = "TIELINE_STORE_KEY"
 MARK = "tieline-sealed:1:"
 """How a sealed value begins in the database."""
 
-Holder = Project | Trunk
+Holder = Project | Trunk | WebhookEndpoint | TwilioConnection
 """What has secrets."""
 
 HINT = f"bring back the key that sealed them (in {KEY_VARIABLE} or the key file), or apply the secrets anew"
@@ -47,14 +49,14 @@ class Seal:
         return bool(self._keys())
 
     def open(self, stored: Sequence[Holder]) -> tuple[Holder, ...]:
-        """Projects or trunks with their secrets in clear; one that cannot be opened stays sealed (see `unopened`)."""
+        """Holders with their secrets in clear; one that cannot be opened stays sealed (see `unopened`)."""
         return tuple(
             _with_secrets(one, {name: self._open(value) for name, value in secrets_of(one).items()})
             for one in stored
         )
 
     def close(self, wanted: Sequence[Holder], stored: Sequence[Holder]) -> tuple[Holder, ...]:
-        """Projects and trunks as they are stored, in the order of `wanted`.
+        """Holders as they are stored, in the order of `wanted`.
 
         What is `stored` already under the first key stays byte for byte.
 
@@ -145,16 +147,16 @@ def seal_of(database: Path, key_file: str | None = None) -> Seal:
 
 
 def unopened(holder: Holder) -> str | None:
-    """Why the secrets of a project or trunk cannot be used, and the fix; None when they can."""
+    """Why the secrets of a holder cannot be used, and the fix; None when they can."""
     names = sorted(name for name, value in secrets_of(holder).items() if value.startswith(MARK))
     return f"secrets that cannot be opened: {', '.join(names)}; {HINT}" if names else None
 
 
 def secrets_of(holder: Holder) -> dict[str, str]:
-    """What is sealed of a project or trunk, by name."""
+    """What is sealed of a holder, by name."""
     if isinstance(holder, Project):
         return holder.secrets
-    return {field: value for field in SECRET_FIELDS if (value := getattr(holder, field)) is not None}
+    return {field: value for field in holder.hidden if (value := getattr(holder, field)) is not None}
 
 
 def _with_secrets(holder: Holder, secrets: Mapping[str, str]) -> Holder:
@@ -166,7 +168,7 @@ def _with_secrets(holder: Holder, secrets: Mapping[str, str]) -> Holder:
 
 
 def _key_of(holder: Holder) -> tuple[str, str]:
-    return ("project", holder.id) if isinstance(holder, Project) else ("trunk", holder.name)
+    return type(holder).__name__, holder.id if isinstance(holder, Project) else holder.name
 
 
 def _is_kept(value: str, stored: str | None) -> bool:

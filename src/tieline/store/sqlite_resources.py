@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from tieline.model.pool import Pool
 from tieline.model.project import Account, ApiKey, Project, SipToken
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
+from tieline.model.twilio import TwilioConnection
+from tieline.model.webhook import WebhookEndpoint
 from tieline.store.records import stamp
 from tieline.store.seal import Holder, Seal
 from tieline.store.sqlite_connection import Reader
@@ -27,7 +30,12 @@ _KINDS: dict[str, Any] = {
     "trunks": tuple[Trunk, ...],
     "sip_tokens": tuple[SipToken, ...],
     "api_keys": tuple[ApiKey, ...],
+    "webhooks": tuple[WebhookEndpoint, ...],
+    "twilio": tuple[TwilioConnection, ...],
 }
+_SEALED = ("projects", "trunks", "webhooks", "twilio")
+"""Kinds of which each resource may hold secrets."""
+
 _SAVE = """
 INSERT INTO resources (kind, document) VALUES (?, ?) ON CONFLICT (kind) DO UPDATE SET document = excluded.document"""
 _SAVE_POOL = """
@@ -67,9 +75,13 @@ class SqliteResources:
             current = self._load(connection)
             wanted = change(current)
             stored = _read_documents(connection)
-            sealed = self._seal.close((*wanted.projects, *wanted.trunks), _holders(stored))
-            count = len(wanted.projects)
-            to_store = msgspec.structs.replace(wanted, projects=sealed[:count], trunks=sealed[count:])
+            sealed = iter(
+                self._seal.close([one for kind in _SEALED for one in getattr(wanted, kind)], _holders(stored))
+            )
+            to_store = msgspec.structs.replace(
+                wanted,
+                **{kind: tuple(itertools.islice(sealed, len(getattr(wanted, kind)))) for kind in _SEALED},
+            )
             for kind in _KINDS:
                 if getattr(to_store, kind) != stored.get(kind, ()):
                     document = msgspec.json.encode(getattr(to_store, kind)).decode()
@@ -97,7 +109,7 @@ class SqliteResources:
         loaded = self._loaded
         if loaded[0] != version:
             kinds = _read_documents(connection)
-            for kind in ("projects", "trunks"):
+            for kind in _SEALED:
                 if kind in kinds:
                     kinds[kind] = self._seal.open(kinds[kind])
             loaded = (version, Resources(pools=_read_pools(connection), **kinds))
@@ -126,7 +138,7 @@ def _read_documents(connection: sqlite3.Connection) -> dict[str, Any]:
 
 def _holders(documents: dict[str, Any]) -> tuple[Holder, ...]:
     """What has secrets among the stored resources."""
-    return (*documents.get("projects", ()), *documents.get("trunks", ()))
+    return tuple(one for kind in _SEALED for one in documents.get(kind, ()))
 
 
 def _read_version(connection: sqlite3.Connection) -> int:

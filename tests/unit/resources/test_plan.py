@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.resources.documents import ENVIRON, WHOLE, applier, faults, plan
+from tieline.model.environment import Environment
 from tieline.model.handoff import HandoffApi, HandoffMethod, Rung
 from tieline.model.pool import LatePolicy
-from tieline.model.project import Environment, Scope, hash_secret
+from tieline.model.project import Scope, hash_secret
 from tieline.model.resources import Resources
 from tieline.model.trunk import DigestAlgorithm, FirstBye, NumberSource, Support, Transport
 from tieline.resources.diff import Action, to_ranges
@@ -185,13 +186,17 @@ def test_every_field_of_a_record_can_be_written() -> None:
     from tieline.model.handoff import Destination, Rung, SipConfig, SipHeader
     from tieline.model.pool import Pool
     from tieline.model.project import Account, ApiKey, Project, SipToken
+    from tieline.model.sms import SmsSender, SmsTemplate
     from tieline.model.trunk import Trunk
+    from tieline.model.twilio import TwilioConnection, TwilioNumber
+    from tieline.model.webhook import WebhookEndpoint
     from tieline.resources.kinds import KINDS, NESTED
 
     records: dict[str, type[msgspec.Struct]] = {
         "accounts": Account, "projects": Project, "pools": Pool, "trunks": Trunk, "sip_tokens": SipToken,
         "api_keys": ApiKey, "handoffs": Destination, "sip_config": SipConfig, "sip_headers": SipHeader,
-        "fallback": Rung, "handoff_api": HandoffApi,
+        "fallback": Rung, "handoff_api": HandoffApi, "webhooks": WebhookEndpoint, "twilio": TwilioConnection,
+        "twilio.numbers": TwilioNumber, "sms_templates": SmsTemplate, "senders": SmsSender,
     }  # fmt: skip
     for kind, fields in {**KINDS, **NESTED}.items():
         named = {field.name for field in fields} - {"value_from_env"}

@@ -1,0 +1,282 @@
+"""Resources: looking at them and changing them, one at a time or by a file. The one way in for every client.
+
+A change is laid over the resource's fields, written as a resource file of one resource, and goes the way of
+`tieline apply`: the same reading, the same checks, one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tieline.admin.access import CHANGE_RIGHTS, account_of, may_change, require, visible
+from tieline.admin.errors import FieldFault, Forbidden, InvalidFields
+from tieline.admin.trail import AuditTrail
+from tieline.clock import Clock
+from tieline.errors import ConfigurationError, Conflict, NotFound
+from tieline.model.audit import AuditChange
+from tieline.model.principal import Principal
+from tieline.model.resources import Resources
+from tieline.model.user import Right
+from tieline.resources.checks import check_resources
+from tieline.resources.diff import Change, compare
+from tieline.resources.export import export_resources, resource_fields, write_document
+from tieline.resources.kinds import KINDS, identity_field
+from tieline.resources.plan import Applier, Plan, ProjectCheck
+from tieline.resources.reader import Reader
+from tieline.store.base import ResourceStore
+
+Fields = dict[str, Any]
+"""A resource's fields as a resource file has them."""
+
+Edit = Callable[[Fields | None], Fields]
+"""From a resource's fields (None when it is not there) to what they shall be. May be called twice."""
+
+NOUNS = {
+    "accounts": "account", "projects": "project", "pools": "pool", "trunks": "trunk", "sip_tokens": "SIP token",
+    "api_keys": "API key", "webhooks": "webhook", "twilio": "Twilio connection",
+}  # fmt: skip
+"""What one resource of a kind is called."""
+
+SERVER_ONLY = "path"
+"""The field of a project that names a folder of the server, whose code is run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRules:
+    """What the settings say about changes. `folder` is where relative paths begin; `environ` has `value_from_env`."""
+
+    default_region: str | None = None
+    check_project: ProjectCheck | None = None
+    folder: Path = Path()
+    environ: Mapping[str, str] | None = None
+
+
+class ResourceAdmin:
+    """Resources of every kind in `tieline.resources.kinds.KINDS`."""
+
+    def __init__(self, store: ResourceStore, clock: Clock, trail: AuditTrail, rules: ResourceRules) -> None:
+        self._store = store
+        self._clock = clock
+        self._trail = trail
+        self._rules = rules
+
+    async def resources(self, who: Principal) -> Resources:
+        """All resources that they may see. Holds secrets: not to be shown as it is."""
+        return visible(who, await self._store.resources())
+
+    async def fields(self, who: Principal, kind: str, name: str) -> Fields:
+        """One resource's fields as a file has them, secrets as references. Raises `NotFound`."""
+        found = resource_fields(await self.resources(who), kind, name, clear=False)
+        if found is None:
+            raise NotFound(f"there is no {NOUNS[kind]} {name}")
+        return found
+
+    async def preview(self, who: Principal, kind: str, name: str, edit: Edit) -> Plan:
+        """What an edit would change, and remarks on it; changes nothing. Raises as `edit` does."""
+        current = await self._store.resources()
+        return self._plan(who, kind, name, edit, current, with_folder=False)
+
+    async def create(self, who: Principal, kind: str, fields: Mapping[str, Any]) -> Plan:
+        """Make a resource. Raises `Conflict` when there is one of that name, else as `edit` does."""
+        name = str(fields.get(identity_field(kind)) or "")
+
+        def edit(there: Fields | None) -> Fields:
+            if there is not None:
+                raise Conflict(f"there is a {NOUNS[kind]} {name} already")
+            return dict(fields)
+
+        return await self.edit(who, kind, name, edit)
+
+    async def update(self, who: Principal, kind: str, name: str, changes: Mapping[str, Any]) -> Plan:
+        """Lay `changes` over a resource's fields; None gives a field its default again. Raises as `edit` does."""
+
+        def edit(there: Fields | None) -> Fields:
+            if there is None:
+                raise NotFound(f"there is no {NOUNS[kind]} {name}")
+            return {key: value for key, value in {**there, **changes}.items() if value is not None}
+
+        return await self.edit(who, kind, name, edit)
+
+    async def edit(self, who: Principal, kind: str, name: str, edit: Edit) -> Plan:
+        """Carry an edit of one resource out in one transaction.
+
+        Raises `Forbidden`, `InvalidFields` with every fault, and what the edit itself raises.
+        """
+        before = await self._store.resources()
+        # In a thread: checking a project starts processes and waits for them with a loop of its own.
+        plan = await asyncio.to_thread(self._plan, who, kind, name, edit, before, with_folder=True)
+        if not plan.changes:
+            return plan
+        plans: list[Plan] = []
+
+        def carry_out(current: Resources) -> Resources:
+            plans.append(self._plan(who, kind, name, edit, current, with_folder=False, issued=plan))
+            return plans[-1].resources
+
+        await self._store.apply(carry_out, self._clock.utc())
+        await self._note(who, plans[-1], before)
+        return plans[-1]
+
+    async def remove(self, who: Principal, kind: str, name: str) -> Plan:
+        """Remove a resource that no other needs. Raises `NotFound`, `Forbidden` and `InvalidFields`."""
+        require(who, CHANGE_RIGHTS[kind])
+        plans: list[Plan] = []
+        before = await self._store.resources()
+
+        def carry_out(current: Resources) -> Resources:
+            there = _find(visible(who, current), kind, name)
+            if there is None:
+                raise NotFound(f"there is no {NOUNS[kind]} {name}")
+            if not may_change(who, current, there):
+                raise Forbidden(f"the {NOUNS[kind]} {name} belongs to all accounts")
+            kept = tuple(one for one in getattr(current, kind) if one is not _find(current, kind, name))
+            wanted = msgspec.structs.replace(current, **{kind: kept})
+            reader = Reader("fields", {})
+            check_resources(wanted, reader, {one: {} for one in KINDS})
+            _check(reader, kind, name)
+            plans.append(Plan(resources=wanted, changes=tuple(compare(current, wanted)), issued=()))
+            return wanted
+
+        await self._store.apply(carry_out, self._clock.utc())
+        await self._note(who, plans[-1], before)
+        return plans[-1]
+
+    async def export(self, who: Principal) -> str:
+        """What they may see as the YAML that `tieline apply` takes; without secrets."""
+        return export_resources(await self.resources(who))
+
+    async def apply(
+        self,
+        who: Principal,
+        text: str,
+        *,
+        file: Path | None = None,
+        prune: bool = False,
+        dry_run: bool = False,
+    ) -> Plan:
+        """Make the resources as a file describes them. For those who may do everything everywhere.
+
+        Raises `Forbidden`, and `ConfigurationError` with every fault and its line.
+        """
+        if who.account is not None or who.project is not None:
+            raise Forbidden("a resource file may change every account: this takes somebody of all accounts")
+        for right in set(CHANGE_RIGHTS.values()):
+            require(who, right)
+        applier = self._applier(text, check_project=self._rules.check_project, prune=prune, file=file)
+        before = await self._store.resources()
+        plan = await asyncio.to_thread(applier.plan, before)
+        if dry_run or not (plan.changes or await self._store.unsealed_secrets()):
+            return plan
+        applier.check_project = None  # done already, and too slow to hold the database for
+        plans: list[Plan] = []
+
+        def carry_out(current: Resources) -> Resources:
+            plans.append(applier.plan(current))
+            return plans[-1].resources
+
+        await self._store.apply(carry_out, self._clock.utc())
+        await self._note(who, plans[-1], before)
+        return plans[-1]
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _plan(
+        self, who: Principal, kind: str, name: str, edit: Edit, current: Resources, *, with_folder: bool,
+        issued: Plan | None = None,
+    ) -> Plan:  # fmt: skip
+        """What the edited fields make of the resources. Secrets made by `issued` are made again the same."""
+        require(who, CHANGE_RIGHTS[kind])
+        there = _find(current, kind, name)
+        if there is not None and not may_change(who, current, there):
+            if _find(visible(who, current), kind, name) is None:
+                raise Conflict(f"the name {name} is taken")
+            raise Forbidden(f"the {NOUNS[kind]} {name} belongs to all accounts")
+        before = resource_fields(current, kind, name) or {}
+        found = edit(resource_fields(current, kind, name))
+        fields = {**found, identity_field(kind): found.get(identity_field(kind), name)}
+        if kind == "pools":
+            fields.setdefault("numbers", [])
+        self._refuse_folder(who, fields.get(SERVER_ONLY), before.get(SERVER_ONLY))
+        with_folder = with_folder and fields.get(SERVER_ONLY) != before.get(SERVER_ONLY)
+        applier = self._applier(
+            write_document({kind: [fields]}), check_project=self._rules.check_project if with_folder else None
+        )
+        for one in issued.issued if issued is not None else ():
+            applier.reuse_secret(one)
+        try:
+            plan = applier.plan(current)
+        except ConfigurationError as error:
+            raise _invalid(kind, fields[identity_field(kind)], error) from None
+        made = _find(plan.resources, kind, fields[identity_field(kind)])
+        if made is not None and not may_change(who, plan.resources, made):
+            raise Forbidden(f"the {NOUNS[kind]} would belong to another account, or to all of them")
+        return plan
+
+    def _refuse_folder(self, who: Principal, wanted: str | None, there: str | None) -> None:
+        """Code of the server's disk is run for whoever names its folder: no tenant may choose one."""
+        if wanted != there and wanted is not None and (who.account is not None or who.project is not None):
+            raise Forbidden("a project's folder can be chosen only by somebody of all accounts")
+
+    def _applier(
+        self, text: str, *, check_project: ProjectCheck | None, prune: bool = False, file: Path | None = None
+    ) -> Applier:
+        return Applier(
+            file=file or self._rules.folder / "fields",
+            text=text,
+            environ=os.environ if self._rules.environ is None else self._rules.environ,
+            random_bytes=os.urandom,
+            check_project=check_project,
+            default_region=self._rules.default_region,
+            prune=prune,
+        )
+
+    async def _note(self, who: Principal, plan: Plan, before: Resources) -> None:
+        for change in plan.changes:
+            record = _find(plan.resources, change.kind, change.name) or _find(
+                before, change.kind, change.name
+            )
+            await self._trail.note(
+                who, change.action.value, change.kind, change.name, _audited(change),
+                account=account_of(plan.resources, record),
+            )  # fmt: skip
+
+
+def require_look(who: Principal) -> None:
+    """Raises `Forbidden` without the right to look."""
+    require(who, Right.LOOK)
+
+
+def _audited(change: Change) -> list[AuditChange]:
+    return [AuditChange(field=one.field, before=one.before, after=one.after) for one in change.fields]
+
+
+def _find(resources: Resources, kind: str, name: str) -> Any:
+    return next((one for one in getattr(resources, kind) if getattr(one, identity_field(kind)) == name), None)
+
+
+def _check(reader: Reader, kind: str, name: str) -> None:
+    try:
+        reader.check()
+    except ConfigurationError as error:
+        raise _invalid(kind, name, error) from None
+
+
+def _invalid(kind: str, name: str, error: ConfigurationError) -> InvalidFields:
+    """The faults of a plan, each placed at the field that it concerns instead of a line in a file."""
+    found = []
+    faults: Any = error.fields.get("faults", ())
+    for fault in faults:
+        field = str(fault["key"] or "")
+        for start in (f"{kind}.{name}.", f"{kind}[0].", f"{kind}."):
+            if field.startswith(start):
+                field = field[len(start) :]
+                break
+        found.append(FieldFault(field, fault["message"]))
+    return InvalidFields(tuple(found) or (FieldFault("", error.message),))

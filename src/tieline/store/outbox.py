@@ -1,0 +1,128 @@
+"""The store's protocol for what goes out: webhook events with their deliveries, and SMS."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from tieline.model.record import Record
+from tieline.model.sms import OptOut, SmsMessage, SmsState
+from tieline.model.webhook import Delivery, DeliveryAttempt, DeliveryState, EventType, WebhookEvent
+
+
+class DeliveryFilter(Record):
+    """What to list, newest first. None means any; `endpoint` is a webhook's name, `subject` that of the event."""
+
+    account: str | None = None
+    endpoint: str | None = None
+    subject: str | None = None
+    state: DeliveryState | None = None
+    limit: int = 100
+
+
+class SmsFilter(Record):
+    """What to list, newest first. None means any; `number` is either end."""
+
+    account: str | None = None
+    project: str | None = None
+    conversation_id: str | None = None
+    number: str | None = None
+    state: SmsState | None = None
+    before: datetime | None = None
+    limit: int = 100
+
+
+class WebhookStore(Protocol):
+    """The outbox of webhook events. Facts of calls and reservations put theirs in with the same commit.
+
+    `wanted_events` are the types that some endpoint gets: only those are written. The composition root sets it.
+    """
+
+    wanted_events: Collection[EventType]
+
+    async def add_events(self, events: Sequence[WebhookEvent]) -> None:
+        """Events of their own, which belong to no other write. One whose id is there already is passed over."""
+        ...
+
+    async def unrouted_events(self, limit: int) -> Sequence[WebhookEvent]:
+        """Events that were given no deliveries yet, oldest first."""
+        ...
+
+    async def route_event(self, event_id: str, endpoints: Sequence[str], now: datetime) -> Sequence[str]:
+        """Give an event one delivery to each endpoint (by name), due at once; returns their ids. Once only."""
+        ...
+
+    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries that are due, oldest event first; of one endpoint and subject only the oldest waiting one."""
+        ...
+
+    async def next_delivery_at(self) -> datetime | None:
+        """When the next waiting delivery is due; None when none waits."""
+        ...
+
+    async def save_attempt(
+        self, delivery_id: str, attempt: DeliveryAttempt, state: DeliveryState, next_at: datetime | None
+    ) -> None:
+        """Add an attempt and say what becomes of the delivery. Raises `NotFound`."""
+        ...
+
+    async def redeliver(self, delivery_id: str, now: datetime) -> Delivery:
+        """Let a delivery, whatever its state, be tried again from now on. Raises `NotFound`."""
+        ...
+
+    async def deliveries(self, wanted: DeliveryFilter) -> Sequence[Delivery]:
+        """Matching deliveries with all their attempts, newest event first."""
+        ...
+
+    async def expired_reservation_events(self, now: datetime, limit: int) -> int:
+        """Put in an event for each reservation that expired without its call and has none yet; returns how many."""
+        ...
+
+
+class SmsStore(Protocol):
+    """Messages and opt-outs. Messages of a turn are put in with the turn, by `ConversationStore.save_turn`."""
+
+    async def add_sms(self, messages: Sequence[SmsMessage]) -> None:
+        """New messages: those to be sent, or that came in. One whose id or provider's id is there is passed over."""
+        ...
+
+    async def due_sms(self, now: datetime, limit: int) -> Sequence[SmsMessage]:
+        """Messages that wait and are due, oldest first."""
+        ...
+
+    async def next_sms_at(self) -> datetime | None:
+        """When the next waiting message is due; None when none waits."""
+        ...
+
+    async def save_sms(self, message: SmsMessage) -> None:
+        """Replace a message's record. A state that is final (delivered, undelivered, failed) is never taken back."""
+        ...
+
+    async def sms(self, message_id: str) -> SmsMessage | None:
+        """One message."""
+        ...
+
+    async def sms_by_provider_sid(self, provider_sid: str) -> SmsMessage | None:
+        """The message that the provider knows by that id."""
+        ...
+
+    async def messages(self, wanted: SmsFilter) -> Sequence[SmsMessage]:
+        """Matching messages, newest first."""
+        ...
+
+    async def opt_out(self, opted: OptOut) -> None:
+        """Somebody wants no more messages from a sender."""
+        ...
+
+    async def opt_in(self, recipient: str, sender: str) -> bool:
+        """They want them again; False when they had not opted out."""
+        ...
+
+    async def opted_out(self, recipient: str, sender: str) -> OptOut | None:
+        """Whether they want none."""
+        ...
+
+    async def opt_outs(self, *, limit: int = 1000) -> Sequence[OptOut]:
+        """All opt-outs, newest first."""
+        ...
