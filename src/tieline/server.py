@@ -14,6 +14,7 @@ from tieline.agent.providers.offline import OfflineVoice
 from tieline.calls.admission import Admission
 from tieline.calls.agents import Agents
 from tieline.calls.directory import Directory
+from tieline.calls.leg_switch import LegSwitch
 from tieline.calls.observer import MetricsObserver
 from tieline.calls.outcomes import Outcomes
 from tieline.calls.ports import CallServices, CallSettings
@@ -42,6 +43,7 @@ from tieline.observe.feed import CounterFeed
 from tieline.observe.logging import get_logger
 from tieline.observe.loop_lag import watch_lag
 from tieline.observe.metrics import Metrics
+from tieline.outward import Outward
 from tieline.sip.config import Admission as Peer
 from tieline.sip.config import Busy
 from tieline.sip.events import Flow, SipEvent, Transport
@@ -122,11 +124,13 @@ class Server:
             self._tls_name,
         )
         self._legs = SipLegs(self.endpoint, options_of)
+        self.legs = LegSwitch(self._legs)
         self.trunks = TrunkWatch(self._legs, self.location, self._on_trunk_changed)
         self.refusals = RefusalLog(self.store, self.clock, self.metrics)
         self.registry = CallRegistry(
             self._call_services(), self.admission, self.refusals, self.agents.take, self.agents.give_back
         )
+        self.outward = Outward(settings, self.store, self.clock, self.metrics, self.registry, self.legs)
         self.http = self._http_services()
         self._web: WebServer | None = None
         self._web_task: asyncio.Task[None] | None = None
@@ -153,7 +157,7 @@ class Server:
     def _call_services(self) -> CallServices:
         settings = self.settings
         return CallServices(
-            sip=self._legs,
+            sip=self.legs,
             media=self.media,
             prompts=self.prompts,
             bindings=self.reservations,
@@ -208,7 +212,9 @@ class Server:
         await self._start_sip()
         self._closers += [self.endpoint.stop, self.location.close]
         listener = listen_http(self.settings)
-        self._web = WebServer(create_app(self.http))
+        app = create_app(self.http)
+        self.outward.mount(app.rest)
+        self._web = WebServer(app)
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
         self._closers.append(self._stop_web)
         chores = (self._watch(), self._prune(), watch_lag(self.admission.note_lag))
@@ -228,6 +234,8 @@ class Server:
         self._log.info("= ready", **msgspec.to_builtins(addresses))
         self._closers.append(self.trunks.close)
         self.trunks.sync(self.directory.resources.trunks)
+        self._closers.append(self.outward.stop)
+        await self.outward.start(self.directory)
         await self._end_lost_calls()
         return addresses
 
@@ -293,6 +301,8 @@ class Server:
         self.trunks.sync(directory.resources.trunks if self._web is not None else ())
         self.reservations.directory = directory
         self.http.directory = directory
+        if self._web is not None:
+            await self.outward.follow(directory)
         self._log.info(
             "= resources loaded", version=version, projects=len(directory.projects()),
             trunks=len(directory.resources.trunks), pools=len(directory.resources.pools),

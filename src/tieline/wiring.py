@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import NamedTuple
 
 from tieline import __version__
@@ -16,6 +17,7 @@ from tieline.agent.settings import AgentSettings
 from tieline.config import Settings
 from tieline.errors import ConfigurationError
 from tieline.integrations.profiles import dialect_of
+from tieline.model.handoff import Destination
 from tieline.model.project import Project
 from tieline.model.trunk import Support, Trunk
 from tieline.net.addresses import free_port, is_wildcard, local_address_towards, resolve_literal
@@ -255,3 +257,10 @@ def listen_http(settings: Settings) -> socket.socket:
         ) from None
     listener.setblocking(False)
     return listener
+
+
+def check_folder(folder: Path, destinations: Sequence[Destination]) -> list[str]:
+    """What keeps an agent project's folder from being served, in words. Imports its code in a process of its own."""
+    from tieline.agent.project import check_project
+
+    return [str(finding) for finding in check_project(folder, destinations=tuple(destinations)).errors]

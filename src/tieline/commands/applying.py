@@ -25,7 +25,6 @@ from tieline.commands.context import (
 )
 
 if TYPE_CHECKING:
-    from tieline.model.handoff import Destination
     from tieline.resources.diff import Change
     from tieline.resources.plan import Applier, Plan
 
@@ -86,15 +85,9 @@ def read_file(file: Path) -> tuple[Path, str]:
         raise CommandFailed(f"{file}: is not UTF-8 text", EXIT_CONFIGURATION) from None
 
 
-def check_folder(folder: Path, destinations: tuple[Destination, ...]) -> list[str]:
-    """What keeps an agent project's folder from being served, in words. Imports its code in a process of its own."""
-    from tieline.agent.project import check_project
-
-    return [str(finding) for finding in check_project(folder, destinations=destinations).errors]
-
-
 async def _apply(file: Path, config: Path | None, *, dry_run: bool, prune: bool) -> Plan:
     from tieline.resources.plan import Applier
+    from tieline.wiring import check_folder
 
     path, text = read_file(file)
     async with open_store(config) as opened:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tieline.commands.applying import check_folder, plan_as_json, show_plan
+from tieline.commands.applying import plan_as_json, show_plan
 from tieline.commands.context import EXIT_USAGE, CommandFailed, OpenStore, open_store, print_json, run
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def _plan(opened: OpenStore, kind: str, fields: Fields, current: Resources, *, w
     from tieline.resources.export import write_document
     from tieline.resources.kinds import identity_field
     from tieline.resources.plan import Applier
+    from tieline.wiring import check_folder
 
     applier = Applier(
         file=Path.cwd() / "options",

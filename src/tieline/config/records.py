@@ -244,6 +244,21 @@ class LogSettings(Record):
     ] = False
 
 
+class StudioSettings(Record):
+    """The web console."""
+
+    enabled: Annotated[bool, _about("Serve the studio, at `/studio` of the HTTP port.")] = True
+
+
+class WebhookSettings(Record):
+    """Webhooks out."""
+
+    private_targets: Annotated[
+        bool,
+        _about("Let endpoints that say so be private or loopback addresses; otherwise all such are refused."),
+    ] = False
+
+
 class Settings(Record):
     """All settings, checked. `source` is the file they came from, if any."""
 
@@ -253,6 +268,8 @@ class Settings(Record):
     rtp: RtpSettings = RtpSettings()
     store: StoreSettings = StoreSettings()
     agent: AgentSettings = AgentSettings()
+    studio: StudioSettings = StudioSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     voice: VoiceSettings = VoiceSettings()
     log: LogSettings = LogSettings()
     source: Path | None = None

@@ -16,7 +16,9 @@ from tieline.config.records import (
     ServerSettings,
     SipSettings,
     StoreSettings,
+    StudioSettings,
     VoiceSettings,
+    WebhookSettings,
 )
 from tieline.model.record import Record
 
@@ -48,6 +50,8 @@ SECTIONS: dict[str, type[Record]] = {
     "rtp": RtpSettings,
     "store": StoreSettings,
     "agent": AgentSettings,
+    "studio": StudioSettings,
+    "webhooks": WebhookSettings,
     "voice": VoiceSettings,
     "log": LogSettings,
 }

@@ -16,8 +16,9 @@ class WebServer(uvicorn.Server):
             uvicorn.Config(
                 app,  # type: ignore[arg-type]
                 http="httptools",
-                ws="none",
-                lifespan="off",
+                ws="websockets-sansio",
+                ws_max_size=1 << 20,
+                lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -12,6 +12,7 @@ from tieline.errors import ConfigurationError
 from tieline.store.anchor import read_boot, save_anchor
 from tieline.store.migration import SchemaState, migrate, schema_state
 from tieline.store.seal import Seal, seal_of
+from tieline.store.sqlite_audit import SqliteAudit
 from tieline.store.sqlite_connection import Reader, connect_writer
 from tieline.store.sqlite_conversations import SqliteConversations
 from tieline.store.sqlite_reservations import SqliteReservations
@@ -21,7 +22,7 @@ from tieline.store.sqlite_turn import Wanted
 from tieline.store.sqlite_writer import Writer
 
 
-class SqliteStore(SqliteReservations, SqliteConversations, SqliteResources, SqliteRetention):
+class SqliteStore(SqliteReservations, SqliteConversations, SqliteResources, SqliteRetention, SqliteAudit):
     """Everything `tieline.store.base.Store` promises, in the SQLite file at `path`. For use from one event loop.
 
     `before_commit` is called in the writer's thread before each commit that has something to write; tests delay

@@ -1,0 +1,16 @@
+"""All admin functions, as one value: what the HTTP admin API and the studio are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tieline.admin.resources import ResourceAdmin
+from tieline.admin.trail import AuditTrail
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """One noun a field. Every function takes first who acts, and raises `TielineError`s alone."""
+
+    resources: ResourceAdmin
+    trail: AuditTrail

@@ -1,0 +1,69 @@
+"""What a server has beyond calls: admin functions, the studio, webhooks, messages, Twilio. Built from its inside."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from tieline.admin.app import Admin
+from tieline.admin.resources import ResourceAdmin, ResourceRules
+from tieline.admin.trail import AuditTrail
+from tieline.calls.directory import Directory
+from tieline.calls.leg_switch import LegSwitch
+from tieline.calls.registry import CallRegistry
+from tieline.clock import Clock
+from tieline.config import Settings
+from tieline.observe.logging import get_logger
+from tieline.observe.metrics import Metrics
+from tieline.store.base import Store
+from tieline.wiring import check_folder
+
+
+class Outward:
+    """Owned by the server, which starts it after the calls and stops it before them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        registry: CallRegistry,
+        legs: LegSwitch,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.metrics = metrics
+        self.registry = registry
+        self.legs = legs
+        self.directory = Directory.empty()
+        self._closers: list[Callable[[], Awaitable[object]]] = []
+        self._log = get_logger("server")
+        trail = AuditTrail(store, clock)
+        rules = ResourceRules(
+            default_region=settings.server.default_region, check_project=check_folder, folder=Path.cwd()
+        )
+        self.admin = Admin(resources=ResourceAdmin(store, clock, trail, rules), trail=trail)
+
+    def mount(self, app: FastAPI) -> None:
+        """Add to the HTTP application what needs to be there before it serves."""
+        if self.settings.studio.enabled:
+            from tieline.studio.app import StudioServices, mount
+
+            mount(app, StudioServices(self.admin, self.clock, self.settings))
+
+    async def start(self, directory: Directory) -> None:
+        """Begin to work: calls are taken, HTTP is served."""
+        await self.follow(directory)
+
+    async def follow(self, directory: Directory) -> None:
+        """The resources have changed."""
+        self.directory = directory
+
+    async def stop(self) -> None:
+        """End what `start` began, the last first."""
+        while self._closers:
+            await self._closers.pop()()
