@@ -102,3 +102,13 @@ class OneTimeLink(Record):
     user_id: str | None
     created_at: datetime
     expires_at: datetime
+
+
+def is_owner_of_all(user: User) -> bool:
+    """Whether the person can sign in and do everything everywhere. Where there is one, there is always one."""
+    return (
+        user.role is Role.OWNER
+        and user.account is None
+        and not user.disabled
+        and user.password_hash is not None
+    )

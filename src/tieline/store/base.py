@@ -26,7 +26,7 @@ from tieline.model.receipt import Receipt
 from tieline.model.record import Record
 from tieline.model.reservation import BindRequest, BindResult, Reservation, ReserveRequest
 from tieline.model.resources import Resources
-from tieline.store.people import AuditStore
+from tieline.store.people import AuditStore, UserStore
 
 
 class PoolNumber(Record):
@@ -247,7 +247,9 @@ class RetentionStore(Protocol):
         ...
 
 
-class Store(ReservationStore, ConversationStore, ResourceStore, RetentionStore, AuditStore, Protocol):
+class Store(
+    ReservationStore, ConversationStore, ResourceStore, RetentionStore, AuditStore, UserStore, Protocol
+):
     """All of it, with a life cycle."""
 
     async def open(self, now: datetime) -> None:

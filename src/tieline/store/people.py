@@ -42,7 +42,7 @@ class UserStore(Protocol):
         ...
 
     async def save_user(self, user: User) -> None:
-        """Replace a person's record. Raises `NotFound`, or `Conflict` when no enabled owner of all would be left."""
+        """Replace a person's record. Raises `NotFound`, or `Conflict` when the last owner of all would go."""
         ...
 
     async def remove_user(self, user_id: str) -> None:

@@ -33,6 +33,9 @@ MERGE_WITHIN = timedelta(minutes=1)
 KEPT_REFUSALS = 1000
 """How many refused calls are kept."""
 
+LAST_OWNER = "somebody has to stay who can sign in and do everything: this is the last owner of all accounts"
+"""What is said when a person who may do everything would be the last to go."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 

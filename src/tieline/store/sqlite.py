@@ -15,6 +15,7 @@ from tieline.store.seal import Seal, seal_of
 from tieline.store.sqlite_audit import SqliteAudit
 from tieline.store.sqlite_connection import Reader, connect_writer
 from tieline.store.sqlite_conversations import SqliteConversations
+from tieline.store.sqlite_people import SqlitePeople
 from tieline.store.sqlite_reservations import SqliteReservations
 from tieline.store.sqlite_resources import SqliteResources
 from tieline.store.sqlite_retention import SqliteRetention
@@ -22,7 +23,9 @@ from tieline.store.sqlite_turn import Wanted
 from tieline.store.sqlite_writer import Writer
 
 
-class SqliteStore(SqliteReservations, SqliteConversations, SqliteResources, SqliteRetention, SqliteAudit):
+class SqliteStore(
+    SqliteReservations, SqliteConversations, SqliteResources, SqliteRetention, SqliteAudit, SqlitePeople
+):
     """Everything `tieline.store.base.Store` promises, in the SQLite file at `path`. For use from one event loop.
 
     `before_commit` is called in the writer's thread before each commit that has something to write; tests delay

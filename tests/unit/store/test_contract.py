@@ -12,6 +12,7 @@ from tieline.testing.store_contract import ReservationContract, ResourceContract
 from tieline.testing.store_contract_conversations import ConversationContract
 from tieline.testing.store_contract_failures import FailureContract
 from tieline.testing.store_contract_handoffs import HandoffContract
+from tieline.testing.store_contract_people import AuditContract, PeopleContract
 from tieline.testing.store_contract_retention import RetentionContract
 from tieline.testing.store_samples import T0
 
@@ -23,6 +24,8 @@ class _Contract(
     HandoffContract,
     ResourceContract,
     RetentionContract,
+    PeopleContract,
+    AuditContract,
 ):
     """All of it."""
 
