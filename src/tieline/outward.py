@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
 from tieline.admin.app import Admin
+from tieline.admin.pools import PoolAdmin
+from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.admin.trail import AuditTrail
 from tieline.calls.directory import Directory
 from tieline.calls.leg_switch import LegSwitch
 from tieline.calls.registry import CallRegistry
+from tieline.calls.reservations import Reservations
 from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.observe.logging import get_logger
@@ -32,6 +37,7 @@ class Outward:
         metrics: Metrics,
         registry: CallRegistry,
         legs: LegSwitch,
+        reservations: Reservations,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -46,7 +52,18 @@ class Outward:
         rules = ResourceRules(
             default_region=settings.server.default_region, check_project=check_folder, folder=Path.cwd()
         )
-        self.admin = Admin(resources=ResourceAdmin(store, clock, trail, rules), trail=trail)
+        resources = ResourceAdmin(store, clock, trail, rules)
+        self.reach = reach = Reach()
+        self.admin = Admin(
+            resources=resources,
+            trail=trail,
+            reach=reach,
+            pools=PoolAdmin(
+                resources, store, reservations, clock, trail,
+                pool_names=lambda: [one.name for one in self.directory.resources.pools], reach=reach,
+                default_region=settings.server.default_region,
+            ),
+        )  # fmt: skip
 
     def mount(self, app: FastAPI) -> None:
         """Add to the HTTP application what needs to be there before it serves."""
@@ -57,11 +74,22 @@ class Outward:
 
     async def start(self, directory: Directory) -> None:
         """Begin to work: calls are taken, HTTP is served."""
+        self._begin(self.admin.pools.watch(), "pool pace")
         await self.follow(directory)
 
     async def follow(self, directory: Directory) -> None:
         """The resources have changed."""
         self.directory = directory
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Keep a chore going until the server stops."""
+        task = asyncio.create_task(work, name=name)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._closers.append(end)
 
     async def stop(self) -> None:
         """End what `start` began, the last first."""

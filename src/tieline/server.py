@@ -130,7 +130,9 @@ class Server:
         self.registry = CallRegistry(
             self._call_services(), self.admission, self.refusals, self.agents.take, self.agents.give_back
         )
-        self.outward = Outward(settings, self.store, self.clock, self.metrics, self.registry, self.legs)
+        self.outward = Outward(
+            settings, self.store, self.clock, self.metrics, self.registry, self.legs, self.reservations
+        )
         self.http = self._http_services()
         self._web: WebServer | None = None
         self._web_task: asyncio.Task[None] | None = None
@@ -235,6 +237,10 @@ class Server:
         self._closers.append(self.trunks.close)
         self.trunks.sync(self.directory.resources.trunks)
         self._closers.append(self.outward.stop)
+        self.outward.reach.http = self.settings.server.public_url or addresses.http
+        self.outward.reach.sip = {
+            key.value: there for key, there in self.endpoint.stack.config.advertised.items()
+        }
         await self.outward.start(self.directory)
         await self._end_lost_calls()
         return addresses

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tieline.admin.pools import PoolAdmin
+from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin
 from tieline.admin.trail import AuditTrail
 
@@ -14,3 +16,5 @@ class Admin:
 
     resources: ResourceAdmin
     trail: AuditTrail
+    reach: Reach
+    pools: PoolAdmin

@@ -110,9 +110,19 @@ class ReservationStore(Protocol):
         ...
 
     async def pool_numbers(
-        self, pool: str, now: datetime, *, limit: int = 1000, offset: int = 0
+        self, pool: str, now: datetime, *, containing: str = "", limit: int = 1000, offset: int = 0
     ) -> Sequence[PoolNumber]:
-        """The pool's numbers in order. Raises `NotFound`."""
+        """The pool's numbers in order, those that contain the given digits. Raises `NotFound`."""
+        ...
+
+    async def number_history(
+        self, pool: str, number: str, now: datetime, *, limit: int = 50
+    ) -> Sequence[Reservation]:
+        """The newest reservations of one number. Raises `NotFound`."""
+        ...
+
+    async def setup_delays(self, pool: str, *, limit: int = 500) -> Sequence[float]:
+        """Seconds from reservation to call of the newest reservations that were claimed. Raises `NotFound`."""
         ...
 
     async def set_number_admin(self, pool: str, number: str, admin: NumberAdmin) -> None:

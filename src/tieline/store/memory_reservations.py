@@ -261,11 +261,21 @@ class MemoryReservations:
         )
 
     async def pool_numbers(
-        self, pool: str, now: datetime, *, limit: int = 1000, offset: int = 0
+        self, pool: str, now: datetime, *, containing: str = "", limit: int = 1000, offset: int = 0
     ) -> Sequence[PoolNumber]:
-        """The pool's numbers in order. Raises `NotFound`."""
-        members = self._member_pool(pool).members()[offset : offset + limit]
-        return [describe_number(pool, lease, now) for lease in members]
+        """The pool's numbers in order, those that contain the given digits. Raises `NotFound`."""
+        members = [one for one in self._member_pool(pool).members() if containing in one.number]
+        return [describe_number(pool, lease, now) for lease in members[offset : offset + limit]]
+
+    async def number_history(
+        self, pool: str, number: str, now: datetime, *, limit: int = 50
+    ) -> Sequence[Reservation]:
+        """The newest reservations of one number. Raises `NotFound`."""
+        if number not in self._member_pool(pool).slots:
+            raise NotFound(f"pool {pool!r} has no number {number}", pool=pool, number=number)
+        wanted = (one for one in self._reservations.values() if (one.pool, one.number) == (pool, number))
+        newest = sorted(wanted, key=lambda one: one.epoch, reverse=True)
+        return [state_at(one, now) for one in newest[:limit]]
 
     async def set_number_admin(self, pool: str, number: str, admin: NumberAdmin) -> None:
         """Drain, disable or reactivate one number. Raises `NotFound`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from tieline.model.reservation import Reservation
+from tieline.model.reservation import Reservation, ReservationState
 from tieline.store.base import Pruned
 from tieline.store.memory_conversations import MemoryConversations
 from tieline.store.memory_reservations import MemoryReservations
@@ -24,6 +25,21 @@ class MemoryRetention(MemoryReservations, MemoryConversations):
             conversations=self._delete_calls(before),
             reservations=self._delete_reservations(now, before),
         )
+
+    async def setup_delays(self, pool: str, *, limit: int = 500) -> Sequence[float]:
+        """Seconds from reservation to call of the newest claimed reservations. Raises `NotFound`."""
+        self._member_pool(pool)
+        claimed = [
+            one
+            for one in reversed(self._reservations.values())
+            if one.pool == pool
+            and one.state is ReservationState.CLAIMED
+            and one.conversation_id in self._calls
+        ]
+        return [
+            (self._calls[one.conversation_id or ""].opened.started_at - one.reserved_at).total_seconds()
+            for one in claimed[:limit]
+        ]
 
     def _forget_keys(self, before: datetime) -> int:
         due = [

@@ -30,7 +30,7 @@ from tieline.store.errors import IdempotencyMismatch, InFlight, PoolExhausted
 from tieline.store.identity import ReservationKeys, reservation_key
 from tieline.store.records import attach, repeat_bind, stamp, storable
 from tieline.store.sqlite_connection import Reader
-from tieline.store.sqlite_pools import read_lingering, read_numbers, read_stats
+from tieline.store.sqlite_pools import read_delays, read_history, read_lingering, read_numbers, read_stats
 from tieline.store.sqlite_rows import (
     ADMIN_NUMBER,
     NUMBER_COLUMNS,
@@ -344,10 +344,22 @@ class SqliteReservations:
         return msgspec.structs.replace(stats, refused_total=stats.refused_total + pending)
 
     async def pool_numbers(
-        self, pool: str, now: datetime, *, limit: int = 1000, offset: int = 0
+        self, pool: str, now: datetime, *, containing: str = "", limit: int = 1000, offset: int = 0
     ) -> Sequence[PoolNumber]:
-        """The pool's numbers in order. Raises `NotFound`."""
-        return await self._reader.read(lambda connection: read_numbers(connection, pool, now, limit, offset))
+        """The pool's numbers in order, those that contain the given digits. Raises `NotFound`."""
+        return await self._reader.read(
+            lambda connection: read_numbers(connection, pool, now, containing, limit, offset)
+        )
+
+    async def number_history(
+        self, pool: str, number: str, now: datetime, *, limit: int = 50
+    ) -> Sequence[Reservation]:
+        """The newest reservations of one number. Raises `NotFound`."""
+        return await self._reader.read(lambda connection: read_history(connection, pool, number, now, limit))
+
+    async def setup_delays(self, pool: str, *, limit: int = 500) -> Sequence[float]:
+        """Seconds from reservation to call of the newest claimed reservations. Raises `NotFound`."""
+        return await self._reader.read(lambda connection: read_delays(connection, pool, limit))
 
     async def lingering_pools(self, now: datetime) -> Sequence[Pool]:
         """Pools with, as `numbers`, those that were removed while a reservation on them is still to be honoured."""

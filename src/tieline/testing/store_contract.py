@@ -213,6 +213,21 @@ class ReservationContract:
         assert await store.reservation("rsv-none", T0) is None
         page = await store.pool_numbers("p", T0, limit=2, offset=1)
         assert [one.number for one in page] == list(numbers(4)[1:3])
+        some = await store.pool_numbers("p", T0, containing=numbers(4)[2][-3:])
+        assert [one.number for one in some] == [numbers(4)[2]]
+
+    async def test_a_number_has_a_history(self, store: Store) -> None:
+        await give_pool(store, pool(1))
+        (number,) = numbers(1)
+        assert await store.number_history("p", number, T0) == []
+        made = [await store.reserve(ask(), "p", after(200 * step)) for step in range(3)]
+        history = await store.number_history("p", number, after(401), limit=2)
+        assert [one.id for one in history] == [made[2].id, made[1].id]
+        assert [one.state for one in history] == [ReservationState.RESERVED, ReservationState.EXPIRED]
+        with pytest.raises(NotFound):
+            await store.number_history("p", "+15550199999", T0)
+        with pytest.raises(NotFound):
+            await store.number_history("none", number, T0)
 
 
 class ResourceContract:

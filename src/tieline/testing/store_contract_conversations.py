@@ -23,7 +23,7 @@ from tieline.model.reservation import ReservationState
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.store.base import ConversationFilter, HandoffLookup, Store
 from tieline.store.records import KEPT_REFUSALS
-from tieline.testing.store_samples import T0, after, ask, give_pool, invite, only_number, pool
+from tieline.testing.store_samples import T0, after, answer, ask, give_pool, invite, only_number, pool
 
 
 def opened(conversation_id: str = "conversation-c1", at: datetime = T0, **fields: Any) -> ConversationOpened:
@@ -296,3 +296,17 @@ class ConversationContract:
         found = await store.refusals(limit=KEPT_REFUSALS + 10)
         assert len(found) == KEPT_REFUSALS
         assert (found[0].source, found[-1].source) == (f"host-{KEPT_REFUSALS - 1}", "host-0")
+
+    async def test_set_up_delays_are_those_of_claimed_reservations(self, store: Store) -> None:
+        await give_pool(store, pool(3))
+        for step, delay in enumerate((2.5, 4.0)):
+            made = await store.reserve(ask(), "p", after(step))
+            call = f"c{step}"
+            await store.open_conversation(opened(f"conversation-{call}", at=after(step + delay)))
+            bound = await store.bind(invite(made.number, call), after(step + delay))
+            await answer(store, bound, after(step + delay))
+        await store.reserve(ask(), "p", after(3))
+        assert list(await store.setup_delays("p")) == [4.0, 2.5]
+        assert list(await store.setup_delays("p", limit=1)) == [4.0]
+        with pytest.raises(NotFound):
+            await store.setup_delays("none")
