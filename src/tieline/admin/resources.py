@@ -200,7 +200,10 @@ class ResourceAdmin:
             raise Forbidden(f"the {NOUNS[kind]} {name} belongs to all accounts")
         before = resource_fields(current, kind, name) or {}
         found = edit(resource_fields(current, kind, name))
-        fields = {**found, identity_field(kind): found.get(identity_field(kind), name)}
+        identity = identity_field(kind)
+        fields = {**found, identity: found.get(identity, name)}
+        if there is not None and fields[identity] != name:
+            raise InvalidFields((FieldFault(identity, f"cannot be changed; make another {NOUNS[kind]}"),))
         if kind == "pools":
             fields.setdefault("numbers", [])
         self._refuse_folder(who, fields.get(SERVER_ONLY), before.get(SERVER_ONLY))

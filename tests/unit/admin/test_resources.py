@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.admin.conftest import Parts, somebody
+from tieline.admin.errors import Forbidden, InvalidFields
+from tieline.errors import ConfigurationError, Conflict, NotFound
+from tieline.model.principal import COMMAND_LINE, Principal, PrincipalKind, of_user
+from tieline.model.project import ApiKey, Scope
+from tieline.model.user import RIGHTS, Right, Role, User
+from tieline.resources.diff import Action
+from tieline.store.people import AuditFilter
+from tieline.testing.store_samples import T0
+
+OWNER = somebody()
+BUILDER = somebody(Role.BUILDER)
+TENANT = somebody(Role.OWNER, "ws-other")
+
+
+async def test_everybody_sees_their_own_account_alone(parts: Parts) -> None:
+    seen = await parts.resources.resources(TENANT)
+    assert [one.slug for one in seen.projects] == ["shop"]
+    assert [one.slug for one in seen.accounts] == ["other"]
+    assert [one.name for one in seen.trunks] == ["carrier"]
+    assert len((await parts.resources.resources(OWNER)).projects) == 2
+    with pytest.raises(Forbidden):
+        await parts.resources.resources(
+            Principal(kind=PrincipalKind.USER, id="x", name="x", rights=frozenset())
+        )
+    with pytest.raises(NotFound):
+        await parts.resources.fields(TENANT, "pools", "inbound")
+
+
+async def test_a_projects_key_sees_and_changes_that_project_alone(parts: Parts) -> None:
+    key = Principal(
+        kind=PrincipalKind.API_KEY, id="k", name="k", rights=RIGHTS[Role.OWNER], account="ws-acme",
+        project="PROJECT-desk",
+    )  # fmt: skip
+    seen = await parts.resources.resources(key)
+    assert [one.name for one in seen.pools] == ["inbound"]
+    await parts.resources.update(key, "pools", "inbound", {"ttl_s": 30})
+    with pytest.raises(Forbidden):
+        await parts.resources.create(key, "pools", {"name": "new", "project": "shop"})
+
+
+async def test_a_resource_is_made_changed_and_removed_and_all_of_it_is_on_record(parts: Parts) -> None:
+    plan = await parts.resources.create(
+        BUILDER, "trunks", {"name": "sbc", "networks": ["198.51.100.0/24"], "target": "sbc.example", "username": "u",
+                            "password": "s3cret-word", "account": "acme"},
+    )  # fmt: skip
+    assert [(one.kind, one.action) for one in plan.changes] == [("trunks", Action.CREATE)]
+    plan = await parts.resources.update(BUILDER, "trunks", "sbc", {"max_calls": 5, "target": "b.example"})
+    trunk = next(one for one in (await parts.store.resources()).trunks if one.name == "sbc")
+    assert (trunk.max_calls, trunk.target, trunk.password) == (5, "b.example", "s3cret-word")
+    await parts.resources.update(BUILDER, "trunks", "sbc", {"max_calls": None})
+    assert (await parts.resources.fields(BUILDER, "trunks", "sbc"))["password"] == {
+        "value_from_env": "TRUNK_SBC_PASSWORD"
+    }
+    await parts.resources.remove(BUILDER, "trunks", "sbc")
+    entries = list(await parts.store.audit(AuditFilter()))
+    assert [one.action for one in entries] == ["remove", "update", "update", "create"]
+    assert {one.account for one in entries} == {"ws-acme"}
+    assert "s3cret-word" not in repr(entries)
+    assert "sbc" not in [one.name for one in (await parts.store.resources()).trunks]
+
+
+async def test_what_changes_nothing_is_not_on_record(parts: Parts) -> None:
+    assert (await parts.resources.update(OWNER, "pools", "inbound", {"ttl_s": 60})).changes == ()
+    assert await parts.store.audit(AuditFilter()) == []
+
+
+async def test_every_fault_is_told_with_its_field(parts: Parts) -> None:
+    with pytest.raises(InvalidFields) as caught:
+        await parts.resources.create(
+            OWNER, "pools", {"name": "new", "project": "desk", "ttl_s": -1, "numbers": ["x"], "nonsense": 1}
+        )
+    found = caught.value
+    assert {one.field for one in found.faults} == {"ttl_s", "numbers[0]", "nonsense"}
+    assert found.of("numbers") == [next(one.message for one in found.faults if one.field == "numbers[0]")]
+    with pytest.raises(InvalidFields) as caught:
+        await parts.resources.update(OWNER, "pools", "inbound", {"min_ttl_s": 90})
+    assert caught.value.faults[0].field == "ttl_s"
+    with pytest.raises(InvalidFields):
+        await parts.resources.remove(OWNER, "projects", "desk")
+    with pytest.raises(InvalidFields, match="name"):
+        await parts.resources.create(OWNER, "pools", {"project": "desk"})
+
+
+async def test_rights_are_asked_by_kind(parts: Parts) -> None:
+    operator = somebody(Role.OPERATOR)
+    for who, kind, name in (
+        (operator, "pools", "inbound"), (operator, "projects", "desk"), (BUILDER, "accounts", "acme"),
+    ):  # fmt: skip
+        with pytest.raises(Forbidden):
+            await parts.resources.update(who, kind, name, {"name": "n"})
+        with pytest.raises(Forbidden):
+            await parts.resources.remove(who, kind, name)
+    with pytest.raises(Forbidden):
+        await parts.resources.create(BUILDER, "api_keys", {"name": "k", "scopes": ["admin"]})
+
+
+async def test_a_tenant_changes_nothing_of_others(parts: Parts) -> None:
+    resources = parts.resources
+    with pytest.raises(Conflict):
+        await resources.create(TENANT, "pools", {"name": "inbound", "project": "shop"})
+    with pytest.raises(Conflict):
+        await resources.update(TENANT, "pools", "inbound", {"ttl_s": 10})
+    with pytest.raises(Forbidden):  # it is there for all accounts
+        await resources.update(TENANT, "trunks", "carrier", {"max_calls": 1})
+    with pytest.raises(Forbidden):
+        await resources.remove(TENANT, "trunks", "carrier")
+    with pytest.raises(NotFound):
+        await resources.remove(TENANT, "pools", "inbound")
+    with pytest.raises(Forbidden):
+        await resources.create(TENANT, "trunks", {"name": "mine", "networks": ["203.0.113.0/24"]})
+    with pytest.raises(Forbidden):
+        await resources.create(TENANT, "pools", {"name": "new", "project": "desk"})
+    with pytest.raises(Forbidden):
+        await resources.update(TENANT, "pools", "elsewhere", {"project": "desk"})
+    with pytest.raises(Forbidden):
+        await resources.apply(TENANT, "accounts: []")
+    assert (await parts.store.audit(AuditFilter())) == []
+
+
+async def test_a_tenant_chooses_no_folder_of_the_server(parts: Parts, tmp_path: Path) -> None:
+    with pytest.raises(Forbidden, match="folder"):
+        await parts.resources.create(
+            TENANT, "projects", {"slug": "mine", "account": "other", "path": str(tmp_path)}
+        )
+
+
+async def test_a_preview_changes_nothing(parts: Parts) -> None:
+    plan = await parts.resources.preview(
+        OWNER, "pools", "inbound", lambda there: {**(there or {}), "ttl_s": 20}
+    )
+    assert plan.changes[0].fields[0].field == "ttl_s"
+    assert (await parts.store.resources()).pools[0].ttl_s == 60
+    with pytest.raises(InvalidFields, match="cannot be changed"):
+        await parts.resources.update(OWNER, "pools", "inbound", {"name": "other"})
+    with pytest.raises(NotFound):
+        await parts.resources.update(OWNER, "pools", "none", {})
+    with pytest.raises(Conflict):
+        await parts.resources.create(OWNER, "pools", {"name": "inbound"})
+
+
+async def test_a_key_is_shown_once_and_the_same_that_is_stored(parts: Parts) -> None:
+    plan = await parts.resources.create(
+        OWNER, "api_keys", {"name": "k", "account": "acme", "scopes": ["admin"]}
+    )
+    (issued,) = plan.issued
+    key: ApiKey = (await parts.store.resources()).api_keys[0]
+    assert issued.secret.startswith(key.prefix)
+    assert key.scopes == {Scope.ADMIN}
+    from tieline.model.project import hash_secret
+
+    assert hash_secret(issued.secret) == key.key_hash
+    assert issued.secret not in repr(await parts.store.audit(AuditFilter()))
+
+
+async def test_what_is_exported_can_be_applied(parts: Parts) -> None:
+    text = await parts.resources.export(OWNER)
+    assert "inbound" in text
+    assert (await parts.resources.apply(OWNER, text)).changes == ()
+    changed = text.replace("slug: acme", "slug: acme\n    name: Acme Ltd")
+    assert len((await parts.resources.apply(COMMAND_LINE, changed, dry_run=True)).changes) == 1
+    assert (await parts.store.resources()).accounts[0].name == ""
+    await parts.resources.apply(COMMAND_LINE, changed)
+    assert (await parts.store.resources()).accounts[0].name == "Acme Ltd"
+    (entry,) = await parts.store.audit(AuditFilter())
+    assert (entry.actor, entry.kind, entry.changes[0].after) == ("command line", "accounts", "Acme Ltd")
+    with pytest.raises(ConfigurationError, match="fields:1"):
+        await parts.resources.apply(OWNER, "pools: 1")
+    assert "inbound" not in await parts.resources.export(TENANT)
+
+
+def test_rights_of_people() -> None:
+    user = User(
+        id="1", email="a@example.com", name="A", role=Role.OPERATOR, personal_data=True, created_at=T0
+    )
+    assert of_user(user).rights == {Right.LOOK, Right.OPERATE, Right.PERSONAL_DATA}
+    off = User(id="1", email="a@example.com", name="A", role=Role.OWNER, created_at=T0, disabled=True)
+    assert of_user(off).rights == frozenset()
+    assert Right.PERSONAL_DATA not in RIGHTS[Role.OWNER]
+    assert "sesame" not in repr(
+        User(id="1", email="a", name="", role=Role.OWNER, created_at=T0, password_hash="sesame")
+    )
