@@ -142,6 +142,10 @@ def test_other_contradictions(tmp_path: Path) -> None:
     lone = refusal(write(tmp_path, "[sip]\ntls_client_key = 'a'\n")).message
     assert "sip.tls_client_key: means nothing without sip.tls_client_certificate" in lone
     assert "agent.max_runners" in refusal(write(tmp_path, "[agent]\nwarm_runners = 99\n")).message
+    assert (
+        "studio.trusted_proxies"
+        in refusal(write(tmp_path, '[studio]\ntrusted_proxies = "10.0.0.0/8, proxy"\n')).message
+    )
 
 
 @pytest.mark.parametrize(

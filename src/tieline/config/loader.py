@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -191,6 +192,14 @@ def _convert(setting: Setting, value: Any) -> Any:
     return converted
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _cross_faults(settings: Settings, places: Mapping[str, _Fault]) -> Iterator[_Fault]:
     """Faults that show only when two settings are looked at together."""
 
@@ -216,5 +225,8 @@ def _cross_faults(settings: Settings, places: Mapping[str, _Fault]) -> Iterator[
     ):
         if getattr(sip, dependent) and not getattr(sip, needed):
             yield fault(f"sip.{dependent}", f"means nothing without sip.{needed}")
+    for one in settings.studio.trusted_proxies.split(","):
+        if one.strip() and not _is_network(one.strip()):
+            yield fault("studio.trusted_proxies", f"{one.strip()} is no address and no network")
     if settings.agent.warm_runners > settings.agent.max_runners:
         yield fault("agent.warm_runners", f"more than agent.max_runners {settings.agent.max_runners}")

@@ -248,6 +248,19 @@ class StudioSettings(Record):
     """The web console."""
 
     enabled: Annotated[bool, _about("Serve the studio, at `/studio` of the HTTP port.")] = True
+    session_idle_hours: Annotated[
+        _Positive, _about("How long somebody stays signed in without doing anything.", "hours")
+    ] = 12.0
+    session_max_days: Annotated[
+        _Positive, _about("How long somebody stays signed in at most; then they sign in again.", "days")
+    ] = 30.0
+    trusted_proxies: Annotated[
+        str,
+        _about(
+            "Addresses or networks of proxies, with commas between, whose `X-Forwarded-For` is believed; the limit "
+            "on sign-in attempts and the audit log go by it."
+        ),
+    ] = ""
 
 
 class WebhookSettings(Record):
