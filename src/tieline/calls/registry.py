@@ -121,6 +121,10 @@ class CallRegistry:
         """The calls that are up."""
         return list(self._sessions.values())
 
+    def session_of(self, leg_id: int) -> CallSession | None:
+        """The call that a leg belongs to; None when it is over, or was never let in."""
+        return self._by_leg.get(leg_id)
+
     def _offer(self, invite: InviteReceived) -> None:
         self._services.observer.offered()
         decision = route_call(invite.request, invite.flow.remote[0], self.directory, invite.proven)
@@ -144,7 +148,7 @@ class CallRegistry:
         if refusal is None:
             refusal = self._accept(invite, route)
         else:
-            self._refuse(invite, refusal)
+            self._refuse(invite, refusal, route.trunk)
         return refusal
 
     def _accept(self, invite: InviteReceived, route: Route) -> Refusal | None:
@@ -152,13 +156,15 @@ class CallRegistry:
         if agent is None and not route.project.answer_only:
             self.admission.leave(route.trunk.name)
             refusal = _no_agent(route)
-            self._refuse(invite, refusal)
+            self._refuse(invite, refusal, route.trunk)
             return refusal
         try:
             session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()), self._adopt)
         except Exception as error:
             self._leave(route, agent)
-            self._refuse(invite, refusal_of(TerminationReason.INTERNAL_ERROR, type(error).__name__, route))
+            self._refuse(
+                invite, refusal_of(TerminationReason.INTERNAL_ERROR, type(error).__name__, route), route.trunk
+            )
             raise
         self._by_leg[invite.leg_id] = session
         self._sessions[session.call_id] = session
@@ -188,10 +194,10 @@ class CallRegistry:
         if agent is not None and self._return_agent is not None:
             self._return_agent(agent)
 
-    def _refuse(self, invite: InviteReceived, refusal: Refusal) -> None:
+    def _refuse(self, invite: InviteReceived, refusal: Refusal, trunk: Trunk | None = None) -> None:
         self._services.sip.reject(invite.leg_id, refusal.status, refusal.phrase, refusal_headers(refusal))
         self._services.sip.take_trace(invite.leg_id)
-        trunk = self.directory.trunk_by_host(invite.flow.remote[0], invite.proven)
+        trunk = trunk or self.directory.trunk_by_host(invite.flow.remote[0], invite.proven)
         self._refusals.note(invite, refusal, trunk.name if trunk else None)
 
     async def wait_idle(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from tieline.calls.admission import Admission
 from tieline.calls.directory import Directory
+from tieline.calls.leg_switch import LegSwitch
 from tieline.calls.observer import MetricsObserver
 from tieline.calls.outcomes import Outcomes
 from tieline.calls.ports import CallServices, CallSettings, Header
@@ -109,6 +110,7 @@ class Switchboard:
         self.agent = agent or ScriptedAgent()
         self.agent.journal = self.journal
         self.sip = sip or ScriptedSip(self.journal)
+        self.legs = LegSwitch(self.sip)
         self.media = ScriptedMedia(self.journal)
         self.prompts = ScriptedPrompts()
         self.location = ScriptedLocation()
@@ -123,7 +125,7 @@ class Switchboard:
         self.refusals = RefusalLog(self.store, self.clock, self.metrics)
         self.registry = CallRegistry(
             CallServices(
-                sip=self.sip,
+                sip=self.legs,
                 media=self.media,
                 prompts=self.prompts,
                 bindings=self.reservations,
