@@ -272,6 +272,24 @@ class WebhookSettings(Record):
     ] = False
 
 
+class TwilioSettings(Record):
+    """Customers' own Twilio accounts."""
+
+    api_url: Annotated[
+        str | None,
+        _about(
+            "Base URL that takes the place of `https://<product>.twilio.com`: for a proxy, or a Twilio of tests."
+        ),
+    ] = None
+    sip_address: Annotated[
+        str | None,
+        _about(
+            "Where `<Dial><Sip>` reaches our SIP: `host[:port][;transport=...]`; without it, the advertised address, "
+            "by TLS where there is a certificate."
+        ),
+    ] = None
+
+
 class Settings(Record):
     """All settings, checked. `source` is the file they came from, if any."""
 
@@ -283,6 +301,7 @@ class Settings(Record):
     agent: AgentSettings = AgentSettings()
     studio: StudioSettings = StudioSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    twilio: TwilioSettings = TwilioSettings()
     voice: VoiceSettings = VoiceSettings()
     log: LogSettings = LogSettings()
     source: Path | None = None

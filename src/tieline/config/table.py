@@ -17,6 +17,7 @@ from tieline.config.records import (
     SipSettings,
     StoreSettings,
     StudioSettings,
+    TwilioSettings,
     VoiceSettings,
     WebhookSettings,
 )
@@ -52,6 +53,7 @@ SECTIONS: dict[str, type[Record]] = {
     "agent": AgentSettings,
     "studio": StudioSettings,
     "webhooks": WebhookSettings,
+    "twilio": TwilioSettings,
     "voice": VoiceSettings,
     "log": LogSettings,
 }

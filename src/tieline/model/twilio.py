@@ -19,8 +19,9 @@ class CallPath(StrEnum):
 class TwilioNumber(Record):
     """One number of the connection. `project` None: it is a member of pools only, which say whose calls it takes.
 
-    `previous_voice_url`, `previous_fallback_url` and `previous_sms_url` are what stood there before we set it;
-    disconnecting puts them back. `managed` says that we set them and may unset them.
+    `managed` says that we set its webhooks at Twilio and may unset them; `previous` is what stood in each of the
+    number's settings that we changed, by Twilio's own name for it (`voice_url`, `voice_method`, ...), for
+    disconnecting puts that back.
     """
 
     number: str
@@ -29,10 +30,7 @@ class TwilioNumber(Record):
     env: Environment = Environment.LIVE
     path: CallPath = CallPath.MEDIA_STREAM
     managed: bool = False
-    previous_voice_url: str = ""
-    previous_fallback_url: str = ""
-    previous_status_url: str = ""
-    previous_sms_url: str = ""
+    previous: dict[str, str] = {}
 
 
 class TwilioConnection(ConfidentialRecord):

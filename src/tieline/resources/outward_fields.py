@@ -16,6 +16,7 @@ from tieline.resources.reader import (
     boolean,
     choice,
     long_text,
+    mapping,
     moment,
     name,
     several,
@@ -56,10 +57,8 @@ TWILIO_NUMBER_FIELDS = (
     Field("path", "sip or media_stream", "How its calls come in: `<Dial><Sip>` or `<Connect><Stream>` (media_stream).",
           choice(CallPath)),
     Field("managed", "true or false", "Its webhooks at Twilio were set by us.", boolean),
-    Field("previous_voice_url", "text", "What its voice webhook was before.", text),
-    Field("previous_fallback_url", "text", "What its fall-back was before.", text),
-    Field("previous_status_url", "text", "What its status callback was before.", text),
-    Field("previous_sms_url", "text", "What its message webhook was before.", text),
+    Field("previous", "mapping of texts", "What stood in the number's settings at Twilio that we changed, by Twilio's "
+          "name for each; disconnecting puts it back.", mapping(text)),
 )  # fmt: skip
 
 
