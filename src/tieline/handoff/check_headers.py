@@ -23,6 +23,13 @@ CALL_VARIABLES = frozenset({"caller_number", "callee_number", "conversation_id",
 STANDARD = frozenset({"reason", UUI_HEADER.casefold()})
 """Names that need no prefix: what they mean is known."""
 
+
+def lacks_prefix(name: str, prefix: str | None) -> bool:
+    """Whether a name may get lost on the way, for it neither begins as custom names should nor has a known meaning."""
+    folded = name.casefold()
+    return bool(prefix) and folded not in STANDARD and not folded.startswith((prefix or "").casefold())
+
+
 Said = tuple[str, str, str]
 """A level's word, what is to be said, and what to do about it."""
 
@@ -97,7 +104,7 @@ class HeaderCheck:
             yield "error", f"{self._profile.name} keeps names like {name} for itself", "name it otherwise"
             return
         prefix = self._limits.prefix
-        if prefix and name.casefold() not in STANDARD and not name.casefold().startswith(prefix.casefold()):
+        if lacks_prefix(name, prefix):
             yield (
                 "warning",
                 f"{name} does not begin with {prefix}, and may get lost on the way",

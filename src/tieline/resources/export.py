@@ -14,7 +14,7 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from tieline.model.handoff import Rung
+from tieline.model.handoff import Destination, Rung
 from tieline.model.resources import Resources
 from tieline.model.trunk import Trunk
 from tieline.model.twilio import TwilioConnection
@@ -51,6 +51,11 @@ def resource_fields(
                     fields["secrets"] = dict(one.secrets)
             return fields
     return None
+
+
+def destination_fields(destination: Destination) -> dict[str, Any]:
+    """A destination's fields as a file has them; what has its default is left out."""
+    return _without_defaults(destination)
 
 
 def write_document(document: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ from tieline.agent.destinations import merge_destinations, read_destinations
 from tieline.agent.folder import HANDOFFS_FILE
 from tieline.agent.yaml_file import read_yaml
 from tieline.handoff.check import CheckLevel, Endpoint, check_destination
+from tieline.handoff.check_headers import HeaderCheck
+from tieline.handoff.plan import PLAIN_DIALECT
 from tieline.integrations.profiles import dialect_of
 from tieline.model.handoff import Destination
 from tieline.model.project import Project
@@ -37,12 +39,18 @@ class HandoffRemark(Record):
         return f"{self.destination} on {', '.join(self.trunks)}: {self.message}; {self.fix}"
 
 
+def folder_destinations(project: Project) -> tuple[Destination, ...]:
+    """The destinations of a project's folder."""
+    if project.path is None:
+        return ()
+    return read_destinations(read_yaml(Path(project.path), HANDOFFS_FILE, []), [])
+
+
 def destinations_of(project: Project) -> tuple[Destination, ...]:
     """A project's destinations: those of its folder with the configured ones laid over them."""
     if project.path is None:
         return project.handoffs
-    folder = read_destinations(read_yaml(Path(project.path), HANDOFFS_FILE, []), [])
-    return merge_destinations(folder, project.handoffs)
+    return merge_destinations(folder_destinations(project), project.handoffs)
 
 
 def trunks_of(project: Project, resources: Resources) -> tuple[Trunk, ...]:
@@ -64,14 +72,45 @@ def trunks_of(project: Project, resources: Resources) -> tuple[Trunk, ...]:
 
 def check_handoffs(resources: Resources) -> list[HandoffRemark]:
     """Everything to say, project by project, worst first for each destination."""
-    endpoints = {trunk.name: Endpoint(trunk=trunk, dialect=dialect_of(trunk)) for trunk in resources.trunks}
+    endpoints = _endpoints(resources)
     found: list[HandoffRemark] = []
     for project in resources.projects:
-        destinations = destinations_of(project)
-        trunks = [endpoints[trunk.name] for trunk in trunks_of(project, resources)]
-        for destination in destinations:
+        found += check_destinations(resources, project, destinations_of(project), endpoints=endpoints)
+    return found
+
+
+def check_destinations(
+    resources: Resources,
+    project: Project,
+    destinations: Sequence[Destination],
+    *,
+    only: str | None = None,
+    endpoints: dict[str, Endpoint] | None = None,
+) -> list[HandoffRemark]:
+    """Everything to say about these as a project's destinations, or about the one called `only` among them."""
+    endpoints = _endpoints(resources) if endpoints is None else endpoints
+    trunks = [endpoints[trunk.name] for trunk in trunks_of(project, resources)]
+    found: list[HandoffRemark] = []
+    for destination in destinations:
+        if only is None or destination.name == only:
             found += _check(project, destination, destinations, trunks, endpoints)
     return found
+
+
+def check_headers_alone(project: Project, destination: Destination) -> list[HandoffRemark]:
+    """What can be said of a destination's headers while no trunk leads to its project."""
+    said = HeaderCheck(destination.sip_config.method, destination.sip_headers, PLAIN_DIALECT).findings()
+    return [
+        HandoffRemark(
+            level=CheckLevel(level), project=project.slug, destination=destination.name, trunks=(),
+            message=message, fix=fix,
+        )
+        for level, message, fix in said
+    ]  # fmt: skip
+
+
+def _endpoints(resources: Resources) -> dict[str, Endpoint]:
+    return {trunk.name: Endpoint(trunk=trunk, dialect=dialect_of(trunk)) for trunk in resources.trunks}
 
 
 def _check(

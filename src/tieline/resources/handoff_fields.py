@@ -82,7 +82,8 @@ def _sip_config(reader: Reader, value: Value, path: str) -> Any:
     return SipConfig(**draft.values)
 
 
-def _destination(reader: Reader, value: Value, path: str) -> Any:
+def destination(reader: Reader, value: Value, path: str) -> Any:
+    """One destination."""
     draft = reader.fields(value, DESTINATION_FIELDS, path, "destination")
     if draft is None or FAULTY in draft.values.values():
         return FAULTY
@@ -91,7 +92,7 @@ def _destination(reader: Reader, value: Value, path: str) -> Any:
 
 def destinations(reader: Reader, value: Value, path: str) -> Any:
     """Destinations: names once, one default (the first when none is marked)."""
-    found = several(_destination)(reader, value, path)
+    found = several(destination)(reader, value, path)
     if found is FAULTY:
         return FAULTY
     names = [one.name for one in found]

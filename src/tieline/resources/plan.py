@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tieline.agent.destinations import with_default
 from tieline.model.handoff import Destination
 from tieline.model.pool import Pool
 from tieline.model.project import Account, ApiKey, Project, SipToken, hash_secret
@@ -171,9 +172,8 @@ class _Build:
         if "path" in values:
             folder = (self.applier.file.parent / values["path"]).resolve()
             values["path"] = str(folder)
-        if "handoffs" in values and values["handoffs"] and not any(d.is_default for d in values["handoffs"]):
-            first, *others = values["handoffs"]
-            values["handoffs"] = (msgspec.structs.replace(first, is_default=True), *others)
+        if "path" not in values:  # a folder has destinations of its own, and may have the default one
+            values["handoffs"] = with_default(values.get("handoffs", ()))
         project = Project(**values)
         if project.path is not None:
             self._check_folder(draft, Path(project.path), project, where)
