@@ -10,8 +10,10 @@ from typing import Any
 from fastapi import FastAPI
 
 from tieline.admin.app import Admin
+from tieline.admin.handoffs import HandoffAdmin
 from tieline.admin.pools import PoolAdmin
 from tieline.admin.reach import Reach
+from tieline.admin.recent import RecentStates
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.admin.trail import AuditTrail
 from tieline.calls.directory import Directory
@@ -54,6 +56,7 @@ class Outward:
         )
         resources = ResourceAdmin(store, clock, trail, rules)
         self.reach = reach = Reach()
+        recent = RecentStates(store)
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -63,6 +66,7 @@ class Outward:
                 pool_names=lambda: [one.name for one in self.directory.resources.pools], reach=reach,
                 default_region=settings.server.default_region,
             ),
+            handoffs=HandoffAdmin(resources, recent),
         )  # fmt: skip
 
     def mount(self, app: FastAPI) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tieline.admin.handoffs import HandoffAdmin
 from tieline.admin.pools import PoolAdmin
 from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin
@@ -18,3 +19,4 @@ class Admin:
     trail: AuditTrail
     reach: Reach
     pools: PoolAdmin
+    handoffs: HandoffAdmin

@@ -21,7 +21,7 @@ from tieline.agent.destinations import merge_destinations
 from tieline.errors import Conflict, NotFound
 from tieline.handoff.check import CheckLevel
 from tieline.handoff.check_headers import CALL_VARIABLES, lacks_prefix
-from tieline.model.handoff import Destination
+from tieline.model.handoff import Destination, SipConfig
 from tieline.model.principal import Principal
 from tieline.model.project import Project
 from tieline.model.record import Record
@@ -92,14 +92,14 @@ class HandoffAdmin:
         self._resources = resources
         self._recent = recent
 
-    async def list(self, who: Principal, project: str) -> Sequence[ListedDestination]:
+    async def destinations(self, who: Principal, project: str) -> Sequence[ListedDestination]:
         """The project's destinations: the folder's in its order, then the others."""
         resources, found = await self._project(who, project)
         return await asyncio.to_thread(_listed, resources, found)
 
     async def get(self, who: Principal, project: str, name: str) -> ListedDestination:
         """One destination."""
-        for one in await self.list(who, project):
+        for one in await self.destinations(who, project):
             if one.destination.name == name:
                 return one
         raise NotFound(f"there is no destination {name}")
@@ -107,7 +107,7 @@ class HandoffAdmin:
     async def variables(self, who: Principal, project: str) -> Sequence[Variable]:
         """What header values may name: what every call has, then keys of the state that are known."""
         _, found = await self._project(who, project)
-        known = {name: "every call" for name in sorted(CALL_VARIABLES)}
+        known = dict.fromkeys(sorted(CALL_VARIABLES), "every call")
         api = found.handoff_api
         for key in (*(api.state_keys or ()), api.shared_id_state_key):
             known.setdefault(key, "Handoff API")
@@ -150,7 +150,7 @@ class HandoffAdmin:
         if there.source is not DestinationSource.RESOURCES and new != name:
             message = f"{name!r} is in the agent's folder, where its name is given"
             raise InvalidFields((FieldFault("name", message),))
-        taken = [one.destination.name for one in await self.list(who, project)]
+        taken = [one.destination.name for one in await self.destinations(who, project)]
 
         def change(handoffs: list[Fields]) -> int:
             if new != name and new in taken:
@@ -164,10 +164,12 @@ class HandoffAdmin:
     async def duplicate(self, who: Principal, project: str, name: str) -> str:
         """A copy under a new name, which is returned; never the default."""
         there = await self.get(who, project, name)
-        taken = {one.destination.name for one in await self.list(who, project)}
+        taken = {one.destination.name for one in await self.destinations(who, project)}
         copies = (f"{name} copy{'' if number == 1 else f' {number}'}" for number in range(1, len(taken) + 2))
         new = next(one for one in copies if one not in taken)
-        await self.add(who, project, {**destination_fields(there.destination), "name": new, "is_default": False})
+        await self.add(
+            who, project, {**destination_fields(there.destination), "name": new, "is_default": False}
+        )
         return new
 
     async def set_default(self, who: Principal, project: str, name: str) -> Plan:
@@ -179,7 +181,9 @@ class HandoffAdmin:
             index = _index_of(handoffs, name)
             if index is None:
                 index = len(handoffs)
-            _place(handoffs, index, handoffs[index] | {"is_default": True} if index < len(handoffs) else draft)
+            _place(
+                handoffs, index, handoffs[index] | {"is_default": True} if index < len(handoffs) else draft
+            )
             return index
 
         return await self._edit(who, project, change)
@@ -196,13 +200,15 @@ class HandoffAdmin:
         if there.source is DestinationSource.RESOURCES:
             users = [
                 one.destination.name
-                for one in await self.list(who, project)
+                for one in await self.destinations(who, project)
                 if any(rung.destination == name for rung in one.destination.fallback or ())
             ]
             if users:
                 raise Conflict(f"the fall-back of {', '.join(users)} leads to {name!r}; change that first")
             if found.fallback_handoff == name:
-                raise Conflict(f"{name!r} takes the callers of an agent that has failed; change fallback_handoff first")
+                raise Conflict(
+                    f"{name!r} takes the callers of an agent that has failed; change fallback_handoff first"
+                )
 
         def change(handoffs: list[Fields]) -> int:
             index = _index_of(handoffs, name)
@@ -284,7 +290,9 @@ def _check(
     made = draft.destination
     if made is None:
         return DestinationCheck(faults=tuple(faults))
-    others = [one for one in merge_destinations(folder, project.handoffs) if one.name not in {replaces, made.name}]
+    others = [
+        one for one in merge_destinations(folder, project.handoffs) if one.name not in {replaces, made.name}
+    ]
     if made.is_default or not others:
         others = [msgspec.structs.replace(one, is_default=False) for one in others]
         made = msgspec.structs.replace(made, is_default=True)
@@ -306,9 +314,8 @@ def _differences(before: Destination, after: Destination) -> tuple[str, ...]:
     """The fields in which two destinations differ; those of `sip_config` by their own names."""
     named = [field for field in Destination.__struct_fields__ if field != "sip_config"]
     found = [field for field in named if getattr(before, field) != getattr(after, field)]
-    for field in before.sip_config.__struct_fields__:
-        if getattr(before.sip_config, field) != getattr(after.sip_config, field):
-            found.append(field)
+    old, new = before.sip_config, after.sip_config
+    found += [field for field in SipConfig.__struct_fields__ if getattr(old, field) != getattr(new, field)]
     return tuple(found)
 
 
@@ -332,7 +339,9 @@ def _rename(fields: Fields, old: str, new: Any) -> None:
     for one in fields["handoffs"]:
         if one.get("fallback"):
             one["fallback"] = [
-                {**rung, "destination": new} if isinstance(rung, dict) and rung.get("destination") == old else rung
+                {**rung, "destination": new}
+                if isinstance(rung, dict) and rung.get("destination") == old
+                else rung
                 for rung in one["fallback"]
             ]
 

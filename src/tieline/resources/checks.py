@@ -194,7 +194,8 @@ def _check_handoffs(resources: Resources, fault: Fault) -> None:
             if endpoint is not None and accounts.get(endpoint, "") not in {None, project.account}:
                 problem = "belongs to another account"
                 if endpoint not in accounts:
-                    problem = unknown(endpoint, accounts, "trunk")
+                    own = [name for name, account in accounts.items() if account in {None, project.account}]
+                    problem = unknown(endpoint, own, "trunk")
                 message = f"{one.name}: outbound_endpoint {endpoint!r}: {problem}"
                 fault("projects", project.slug, "handoffs", message, one.name)
             for rung in one.fallback or ():

@@ -49,7 +49,7 @@ def _read(fields: Mapping[str, Any]) -> tuple[Destination | None, tuple[tuple[st
     reader = Reader("draft", {})
     tree = parse_yaml(write_document({"destination": dict(fields)}), reader.file)
     found = destination(reader, tree.entries["destination"], "destination")
-    faults = [(fault["key"].removeprefix("destination").lstrip("."), fault["message"]) for fault in reader.faults]
-    if found is not FAULTY and not found.name.strip():
-        faults.append(("name", "is missing"))
-    return (None if faults else found), tuple(faults)
+    faults = [
+        (fault["key"].removeprefix("destination").lstrip("."), fault["message"]) for fault in reader.faults
+    ]
+    return (None if found is FAULTY else found), tuple(faults)

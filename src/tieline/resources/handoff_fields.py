@@ -44,6 +44,13 @@ def _encryption(reader: Reader, value: Value, path: str) -> Any:
     return found
 
 
+def _destination_name(reader: Reader, value: Value, path: str) -> Any:
+    found = text(reader, value, path)
+    if isinstance(found, str) and not found.strip():
+        return reader.fault(value.line, path, "is empty")
+    return found
+
+
 def _header(reader: Reader, value: Value, path: str) -> Any:
     draft = reader.fields(value, HEADER_FIELDS, path, "header")
     if draft is None or FAULTY in draft.values.values():
@@ -145,9 +152,9 @@ SIP_CONFIG_FIELDS = (
     Field("accept_timeout_s", "seconds", "How long that key is waited for, after the whisper (15).", number(1, 300)),
 )  # fmt: skip
 DESTINATION_FIELDS = (
-    Field("name", "text", "Name by which the agent asks for it; matched exactly.", text, required=True),
+    Field("name", "text", "Name by which the agent asks for it; matched exactly.", _destination_name, required=True),
     Field("description", "text", "What it is for.", long_text),
-    Field("is_default", "true or false", "The default destination; the first one without it.", boolean),
+    Field("is_default", "true or false", "The default destination; else the folder's, or the first one.", boolean),
     Field("sip_config", "mapping", "How it is reached.", _sip_config, required=True),
     Field("sip_headers", "list of key and value", "Headers sent with the handoff.", several(_header)),
     Field("fallback", "list", "What is tried when it fails, in turn; the ladder of the trunk's profile without it, "

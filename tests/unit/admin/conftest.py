@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.unit.admin.office import Office
 from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.admin.trail import AuditTrail
@@ -65,3 +66,11 @@ async def parts() -> AsyncIterator[Parts]:
     reach = Reach(http="http://tieline.example", sip={"udp": ("192.0.2.1", 5080)})
     yield Parts(store, clock, trail, ResourceAdmin(store, clock, trail, ResourceRules()), reach)
     await store.close()
+
+
+@pytest.fixture
+async def office() -> Office:
+    """Two accounts with trunks of several profiles."""
+    made = Office()
+    await made.apply()
+    return made

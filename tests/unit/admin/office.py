@@ -36,11 +36,18 @@ pools:
 """
 
 
-def somebody(role: Role, account: str | None = "ws-acme", project: str | None = None, **rights: bool) -> Principal:
+def somebody(
+    role: Role, account: str | None = "ws-acme", project: str | None = None, **rights: bool
+) -> Principal:
     """A person with a role, of an account."""
     given = RIGHTS[role] | ({Right.PERSONAL_DATA} if rights.get("personal_data") else frozenset())
     return Principal(
-        kind=PrincipalKind.USER, id="u", name="somebody@example.com", rights=given, account=account, project=project
+        kind=PrincipalKind.USER,
+        id="u",
+        name="somebody@example.com",
+        rights=given,
+        account=account,
+        project=project,
     )
 
 
@@ -58,11 +65,15 @@ class Office:
         self.clock = FakeClock()
         self.store = MemoryStore()
         self.trail = AuditTrail(self.store, self.clock)
-        self.resources = ResourceAdmin(self.store, self.clock, self.trail, ResourceRules(environ={"ENV": SECRET}))
+        self.resources = ResourceAdmin(
+            self.store, self.clock, self.trail, ResourceRules(environ={"ENV": SECRET})
+        )
 
     async def apply(self, text: str = BASE) -> Resources:
         """Apply a resource file."""
-        applier = Applier(file=Path("/srv/r.yaml"), text=text, environ={}, random_bytes=lambda size: b"x" * size)
+        applier = Applier(
+            file=Path("/srv/r.yaml"), text=text, environ={}, random_bytes=lambda size: b"x" * size
+        )
         return await self.store.apply(lambda current: applier.plan(current).resources, self.clock.utc())
 
     async def call(self, name: str, project: str = "desk", state: Any = None, **fields: Any) -> None:
