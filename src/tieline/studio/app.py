@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import FastAPI
 from nicegui import core, ui
@@ -11,9 +13,12 @@ from tieline.admin.app import Admin
 from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.studio import pages
+from tieline.studio.paths import PREFIX
 
-PREFIX = "/studio"
-"""Where the studio is on the HTTP server. Links within pages are relative to it."""
+ASSETS = Path(__file__).parent / "assets"
+ASSETS_PATH = "/assets"
+THEME = "theme.css"
+SCRIPT = "studio.js"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +33,30 @@ class StudioServices:
 def mount(app: FastAPI, services: StudioServices) -> None:
     """Serve the studio below `PREFIX`. Once a process: NiceGUI keeps one application."""
     core.app.state.tieline = services
+    _serve_assets()
     pages.register()
     ui.run_with(
         app,
         mount_path=PREFIX,
         title="Tieline",
+        favicon=ASSETS / "icon.svg",
+        language="en-US",
         dark=None,
         binding_refresh_interval=None,
         show_welcome_message=False,
+    )
+
+
+def _serve_assets() -> None:
+    """The theme and what pages need of the browser. The version in the address makes browsers take a new one."""
+    core.app.add_static_files(ASSETS_PATH, ASSETS)
+    version = hashlib.sha256(b"".join((ASSETS / name).read_bytes() for name in (THEME, SCRIPT))).hexdigest()[
+        :12
+    ]
+    ui.add_head_html(
+        f'<link rel="stylesheet" href="{PREFIX}{ASSETS_PATH}/{THEME}?{version}">'
+        f'<script src="{PREFIX}{ASSETS_PATH}/{SCRIPT}?{version}"></script>',
+        shared=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""What every page has: who looks at it, the menu and the header, and how errors are told.
+"""What every page has: who looks at it, its place in the menu, and how errors are told.
 
 A page is a function decorated with `page`; it is called with the `View` of whoever looks, inside the frame's content
 area, and adds its elements there. Its place in the menu follows from the decorator.
@@ -10,55 +10,36 @@ import functools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 
 from nicegui import ui
 
 from tieline.admin.app import Admin
-from tieline.errors import TielineError
+from tieline.admin.errors import Forbidden
+from tieline.errors import NotFound, TielineError
 from tieline.model.principal import COMMAND_LINE, Principal
 from tieline.model.user import Right
 from tieline.observe.logging import get_logger
 from tieline.studio.app import StudioServices, services
+from tieline.studio.layout import Heading, drawn
+from tieline.studio.menu import PAGES, Group, PageInfo
+from tieline.studio.parts.states import failed, not_allowed, not_there
+
+__all__ = ["PAGES", "Group", "PageInfo", "View", "page", "telling"]
 
 log = get_logger("studio")
 
 
-class Group(StrEnum):
-    """The groups of the menu, in their order."""
-
-    BUILD = "Build"
-    TELEPHONY = "Telephony"
-    ANALYZE = "Analyze"
-    CONFIGURE = "Configure"
-
-
-@dataclass(frozen=True, slots=True)
-class PageInfo:
-    """One page: its path below the studio's, title, icon, place in the menu and the right that it takes."""
-
-    path: str
-    title: str
-    icon: str
-    group: Group | None
-    order: int
-    right: Right
-
-
-PAGES: dict[str, PageInfo] = {}
-"""All pages by path; those with a group are in the menu."""
-
-
 @dataclass(frozen=True, slots=True)
 class View:
-    """Whoever looks at a page, and what the page works with."""
+    """Whoever looks at a page, and what the page works with. `heading` has the title row, and room for actions."""
 
     services: StudioServices
+    heading: Heading
 
     @property
     def who(self) -> Principal:
         """Who acts. Asked anew for every act: rights may have changed since the page was opened."""
-        return COMMAND_LINE
+        return looking()
 
     @property
     def admin(self) -> Admin:
@@ -68,6 +49,11 @@ class View:
     def may(self, right: Right) -> bool:
         """Whether they have the right."""
         return self.who.may(right)
+
+
+def looking() -> Principal:
+    """Who looks at the page being served."""
+    return COMMAND_LINE
 
 
 Build = Callable[..., Awaitable[None]]
@@ -90,9 +76,9 @@ def page(
 
         @functools.wraps(build)
         async def shown(**parameters: str) -> None:
-            view = View(services())
-            with frame(view, info), telling():
-                await build(view, **parameters)
+            who = looking()
+            with drawn(info, who.name, who.may) as heading:
+                await _build(build, View(services(), heading), info, parameters)
 
         signature = dict(build.__annotations__)
         signature.pop("view", None)
@@ -104,6 +90,23 @@ def page(
     return register
 
 
+async def _build(build: Build, view: View, info: PageInfo, parameters: dict[str, str]) -> None:
+    """Let a page add its elements; what it raises is shown as a state of the page."""
+    try:
+        if not view.may(info.right):
+            raise Forbidden(f"this page takes the right {info.right.value!r}", right=info.right)
+        await build(view, **parameters)
+    except Forbidden as error:
+        not_allowed(error.message)
+    except NotFound as error:
+        not_there(error.message)
+    except TielineError as error:
+        failed(error.message)
+    except Exception:
+        log.exception("a page failed", path=info.path)
+        failed("This failed inside Tieline; the server's log says more.")
+
+
 def _drop_first_parameter(shown: Callable[..., object], build: Build) -> None:
     """Let the web framework see the page's own parameters alone."""
     import inspect
@@ -111,23 +114,6 @@ def _drop_first_parameter(shown: Callable[..., object], build: Build) -> None:
     whole = inspect.signature(build, eval_str=True)
     own = list(whole.parameters.values())[1:]
     shown.__signature__ = whole.replace(parameters=own)  # type: ignore[attr-defined]
-
-
-@contextmanager
-def frame(view: View, info: PageInfo) -> Iterator[None]:
-    """The header, the menu and the content area."""
-    ui.page_title(f"{info.title} · Tieline")
-    with ui.header():
-        ui.label("Tieline")
-    with ui.left_drawer():
-        for group in Group:
-            ui.label(group.value)
-            for one in sorted(PAGES.values(), key=lambda page: page.order):
-                if one.group is group and view.may(one.right):
-                    ui.link(one.title, one.path)
-    with ui.column():
-        ui.label(info.title)
-        yield
 
 
 @contextmanager
