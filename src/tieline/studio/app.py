@@ -50,9 +50,8 @@ def mount(app: FastAPI, services: StudioServices) -> None:
 def _serve_assets() -> None:
     """The theme and what pages need of the browser. The version in the address makes browsers take a new one."""
     core.app.add_static_files(ASSETS_PATH, ASSETS)
-    version = hashlib.sha256(b"".join((ASSETS / name).read_bytes() for name in (THEME, SCRIPT))).hexdigest()[
-        :12
-    ]
+    files = b"".join((ASSETS / name).read_bytes() for name in (THEME, SCRIPT))
+    version = hashlib.sha256(files).hexdigest()[:12]
     ui.add_head_html(
         f'<link rel="stylesheet" href="{PREFIX}{ASSETS_PATH}/{THEME}?{version}">'
         f'<script src="{PREFIX}{ASSETS_PATH}/{SCRIPT}?{version}"></script>',

@@ -20,12 +20,12 @@
   class ViewersTime extends HTMLElement {
     static observedAttributes = ["datetime", "show"];
     connectedCallback() {
-      this.show();
-      if (this.getAttribute("show") === "ago") this.timer = setInterval(() => this.show(), 10000);
+      this.draw();
+      if (this.getAttribute("show") === "ago") this.timer = setInterval(() => this.draw(), 10000);
     }
     disconnectedCallback() { clearInterval(this.timer); }
-    attributeChangedCallback() { this.show(); }
-    show() {
+    attributeChangedCallback() { this.draw(); }
+    draw() {
       const text = this.getAttribute("datetime");
       const date = new Date(text || "");
       if (!text || Number.isNaN(date.getTime())) { this.textContent = "–"; return; }
@@ -40,11 +40,11 @@
 
   // -- <tl-source> : lines of coloured source; `tokens` is [[kind, text], ...] ------------------------------------
   class Source extends HTMLElement {
-    set tokens(tokens) { this.given = tokens; this.show(); }
-    set hits(lines) { this.lines = new Set(lines); this.show(); }
-    set first(line) { this.start = line; this.show(); }
-    connectedCallback() { this.setAttribute("tabindex", "0"); this.setAttribute("role", "region"); this.show(); }
-    show() {
+    set tokens(tokens) { this.given = tokens; this.draw(); }
+    set hits(lines) { this.lines = new Set(lines); this.draw(); }
+    set first(line) { this.start = line; this.draw(); }
+    connectedCallback() { this.setAttribute("tabindex", "0"); this.setAttribute("role", "region"); this.draw(); }
+    draw() {
       if (!this.given) return;
       const rows = [[]];
       for (const [kind, text] of this.given) {
