@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 
 from tieline.admin.app import Admin
+from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.handoffs import HandoffAdmin
 from tieline.admin.pools import PoolAdmin
 from tieline.admin.reach import Reach
@@ -67,6 +69,7 @@ class Outward:
                 default_region=settings.server.default_region,
             ),
             handoffs=HandoffAdmin(resources, recent),
+            credentials=CredentialAdmin(resources, store, registry.uses, clock),
         )  # fmt: skip
 
     def mount(self, app: FastAPI) -> None:
@@ -79,6 +82,8 @@ class Outward:
     async def start(self, directory: Directory) -> None:
         """Begin to work: calls are taken, HTTP is served."""
         self._begin(self.admin.pools.watch(), "pool pace")
+        self._closers.append(partial(self.registry.uses.save, self.store))
+        self._begin(self.registry.uses.keep_saving(self.store), "credential use")
         await self.follow(directory)
 
     async def follow(self, directory: Directory) -> None:

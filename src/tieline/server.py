@@ -154,6 +154,7 @@ class Server:
             metrics=self.metrics,
             clock=self.clock,
             settings=self.settings,
+            uses=self.registry.uses,
         )
 
     def _call_services(self) -> CallServices:

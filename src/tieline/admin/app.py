@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.handoffs import HandoffAdmin
 from tieline.admin.pools import PoolAdmin
 from tieline.admin.reach import Reach
@@ -20,3 +21,4 @@ class Admin:
     reach: Reach
     pools: PoolAdmin
     handoffs: HandoffAdmin
+    credentials: CredentialAdmin

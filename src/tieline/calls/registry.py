@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 
 from tieline.calls.admission import Admission
+from tieline.calls.credential_use import CredentialUse
 from tieline.calls.directory import Directory
 from tieline.calls.endings import refusal_headers, refusal_of
 from tieline.calls.ports import AgentPort, CallServices
@@ -54,6 +55,7 @@ class CallRegistry:
     ) -> None:
         self.directory = Directory.empty()
         self.admission = admission
+        self.uses = CredentialUse()
         self._services = services
         self._refusals = refusals
         self._find_agent = find_agent
@@ -129,6 +131,8 @@ class CallRegistry:
         self._services.observer.offered()
         decision = route_call(invite.request, invite.flow.remote[0], self.directory, invite.proven)
         if isinstance(decision, Route):
+            if decision.token_hash is not None:
+                self.uses.note(decision.token_hash, self._services.clock.utc())
             full = self.admission.admit(decision.trunk, self._services.clock.monotonic())
             if full is None:
                 self._accept(invite, decision)

@@ -41,7 +41,7 @@ class Route(Record):
 
     `caller` and `callee` are canonical, None where they cannot be read; `verified_trunk` says that the trunk is
     one of the pool's own, `withheld` that the caller's number is to be shown to nobody. `channel` is what
-    `conv.channel_type` says; `attributes` came with the call itself, for a reservation's are read when it is bound.
+    `conv.channel_type` says; `token_hash` is that of the token that chose the project; `attributes` came with the call itself, for a reservation's are read when it is bound.
     """
 
     trunk: Trunk
@@ -54,6 +54,7 @@ class Route(Record):
     withheld: bool = False
     rules: tuple[RuleResult, ...]
     channel: str = SIP_CHANNEL
+    token_hash: str | None = None
     attributes: dict[str, Any] = {}
 
 
@@ -62,6 +63,7 @@ class _Decision:
     """The rules asked so far."""
 
     rules: list[RuleResult] = field(default_factory=list)
+    token_hash: str | None = None
 
     def note(self, rule: str, held: bool, detail: str) -> None:
         self.rules.append(RuleResult(rule=rule, held=held, detail=detail))
@@ -102,6 +104,7 @@ def route_call(
         verified_trunk=pool is not None and trunk.name in pool.trunks,
         forwarded=is_forwarded(request, trunk),
         withheld=is_withheld(request, trunk),
+        token_hash=decision.token_hash,
         rules=tuple(decision.rules),
     )
 
@@ -163,6 +166,7 @@ def _by_token(
             "token", False, f"token {token.name} belongs to another account than trunk {trunk.name}"
         )
         return decision.refuse(403, RefusalReason.BAD_TOKEN)
+    decision.token_hash = token.token_hash
     decision.note("token", True, f"token {token.name} names project {project.slug}")
     return project
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 
+from tieline.calls.credential_use import CredentialUse
 from tieline.calls.directory import Directory
 from tieline.clock import Clock
 from tieline.http.errors import HttpError
@@ -28,16 +29,18 @@ def key_from_headers(headers: Mapping[bytes, bytes], *, bearer: bool = False) ->
     return key
 
 
-def authenticate(directory: Directory, key: bytes | None, clock: Clock) -> ApiKey:
-    """The stored key. Raises `HttpError` 401 when it is missing, wrong or expired."""
+def authenticate(directory: Directory, key: bytes | None, clock: Clock, uses: CredentialUse) -> ApiKey:
+    """The stored key, whose use is noted. Raises `HttpError` 401 when it is missing, wrong or expired."""
     if not key:
         raise HttpError(401, "missing_key", "an API key is needed")
     if len(key) <= MAX_KEY_BYTES:
         key_hash = hash_secret(key)
         found = directory.key(key_hash)
         if found is not None and hmac.compare_digest(found.key_hash, key_hash):
-            if found.expires_at is not None and found.expires_at <= clock.utc():
+            now = clock.utc()
+            if found.expires_at is not None and found.expires_at <= now:
                 raise HttpError(401, "expired_key", "the API key has expired")
+            uses.note(key_hash, now)
             return found
     raise HttpError(401, "wrong_key", "the API key is not valid")
 
@@ -53,12 +56,15 @@ class KeyGate:
 
     Knowing a key again saves the busiest route its hash. Only keys that the directory holds are remembered, so there
     are no more of them than were configured; how long the look-up takes depends on the whole key, through a hash
-    that is secret to the process, and tells nothing of its parts.
+    that is secret to the process, and tells nothing of its parts. All is forgotten whenever uses are stored, so that
+    a key in use is noted once in each round, and not at each request.
     """
 
-    def __init__(self, scope: Scope, clock: Clock) -> None:
+    def __init__(self, scope: Scope, clock: Clock, uses: CredentialUse) -> None:
         self._scope = scope
         self._clock = clock
+        self._uses = uses
+        uses.on_save(self.forget)
         self._directory: Directory | None = None
         self._passed: dict[bytes, ApiKey] = {}
 
@@ -70,10 +76,14 @@ class KeyGate:
         key = key or b""
         found = self._passed.get(key)
         if found is None or found.expires_at is not None:
-            found = authenticate(directory, key, self._clock)
+            found = authenticate(directory, key, self._clock, self._uses)
             require_scope(found, self._scope)
             self._passed[key] = found
         return found
+
+    def forget(self) -> None:
+        """Know no key again."""
+        self._passed = {}
 
 
 def resolve_project(

@@ -54,7 +54,7 @@ class ConversationRoutes:
     def _caller(self, request: Request) -> tuple[Account, Project]:
         services = self._services
         headers = dict(request.scope["headers"])
-        key = authenticate(services.directory, key_from_headers(headers), services.clock)
+        key = authenticate(services.directory, key_from_headers(headers), services.clock, services.uses)
         require_scope(key, Scope.CONVERSATIONS_READ)
         return resolve_project(
             services.directory, key, request.path_params["account_id"], request.path_params["project_id"]

@@ -37,7 +37,7 @@ class GetHandoff:
         """`GET /v1/{account_id}/{project_id}/handoff_state?id=|shared_id=[&wait=]`."""
         services = self._services
         headers = dict(request.scope["headers"])
-        key = authenticate(services.directory, key_from_headers(headers), services.clock)
+        key = authenticate(services.directory, key_from_headers(headers), services.clock, services.uses)
         require_scope(key, Scope.HANDOFF_READ)
         account, project = resolve_project(
             services.directory, key, request.path_params["account_id"], request.path_params["project_id"]
@@ -59,7 +59,9 @@ class GetHandoff:
         """`POST /handoff` with `{"shared_id"}` and the key as `Authorization: Bearer`."""
         services = self._services
         headers = dict(request.scope["headers"])
-        key = authenticate(services.directory, key_from_headers(headers, bearer=True), services.clock)
+        key = authenticate(
+            services.directory, key_from_headers(headers, bearer=True), services.clock, services.uses
+        )
         require_scope(key, Scope.HANDOFF_READ)
         check_json_type(headers)
         fields = parse_json(await read_body(headers, request.receive, MAX_BODY))

@@ -53,7 +53,7 @@ class ReservationRoutes:
     def _caller(self, request: Request, pool: str | None = None) -> tuple[ApiKey, str]:
         services = self._services
         headers = dict(request.scope["headers"])
-        key = authenticate(services.directory, key_from_headers(headers), services.clock)
+        key = authenticate(services.directory, key_from_headers(headers), services.clock, services.uses)
         require_scope(key, Scope.DNI_RESERVE)
         return key, key_project(services.directory, key, pool)
 

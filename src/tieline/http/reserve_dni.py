@@ -57,7 +57,7 @@ class ReserveDni:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._gate = KeyGate(KeyScope.DNI_RESERVE, services.clock)
+        self._gate = KeyGate(KeyScope.DNI_RESERVE, services.clock, services.uses)
         self._max_body = services.settings.http.attributes_max_bytes + BODY_OVERHEAD
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

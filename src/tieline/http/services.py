@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tieline.calls.credential_use import CredentialUse
 from tieline.calls.directory import Directory
 from tieline.calls.trunk_watch import TrunkHealth
 from tieline.clock import Clock
@@ -118,3 +119,4 @@ class Services:
     metrics: Metrics
     clock: Clock
     settings: Settings
+    uses: CredentialUse = field(default_factory=CredentialUse)

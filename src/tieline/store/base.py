@@ -7,7 +7,7 @@ compared with it, never swept. Methods raise `tieline.errors` exceptions and not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -257,8 +257,27 @@ class RetentionStore(Protocol):
         ...
 
 
+class CredentialStore(Protocol):
+    """When API keys and SIP tokens were last used, by the SHA-256 that they are stored under."""
+
+    async def note_credential_use(self, uses: Mapping[str, datetime]) -> None:
+        """Keep the latest use of each."""
+        ...
+
+    async def credential_uses(self) -> Mapping[str, datetime]:
+        """The latest use of each that was ever used."""
+        ...
+
+
 class Store(
-    ReservationStore, ConversationStore, ResourceStore, RetentionStore, AuditStore, UserStore, Protocol
+    ReservationStore,
+    ConversationStore,
+    ResourceStore,
+    RetentionStore,
+    AuditStore,
+    UserStore,
+    CredentialStore,
+    Protocol,
 ):
     """All of it, with a life cycle."""
 

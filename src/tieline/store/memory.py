@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tieline.store.memory_audit import MemoryAudit
+from tieline.store.memory_credentials import MemoryCredentials
 from tieline.store.memory_people import MemoryPeople
 from tieline.store.memory_retention import MemoryRetention
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryRetention, MemoryAudit, MemoryPeople):
+class MemoryStore(MemoryRetention, MemoryAudit, MemoryPeople, MemoryCredentials):
     """Everything `tieline.store.base.Store` promises, in dictionaries. For use from one event loop."""

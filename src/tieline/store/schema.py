@@ -274,6 +274,14 @@ audit = Table(
 )
 Index("audit_by_time", audit.c.at)
 
+credential_uses = Table(
+    "credential_uses",
+    metadata,
+    Column("secret_hash", Text, primary_key=True),
+    Column("used_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 webhook_events = Table(
     "webhook_events",
     metadata,

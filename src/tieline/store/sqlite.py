@@ -15,6 +15,7 @@ from tieline.store.seal import Seal, seal_of
 from tieline.store.sqlite_audit import SqliteAudit
 from tieline.store.sqlite_connection import Reader, connect_writer
 from tieline.store.sqlite_conversations import SqliteConversations
+from tieline.store.sqlite_credentials import SqliteCredentials
 from tieline.store.sqlite_people import SqlitePeople
 from tieline.store.sqlite_reservations import SqliteReservations
 from tieline.store.sqlite_resources import SqliteResources
@@ -24,7 +25,13 @@ from tieline.store.sqlite_writer import Writer
 
 
 class SqliteStore(
-    SqliteReservations, SqliteConversations, SqliteResources, SqliteRetention, SqliteAudit, SqlitePeople
+    SqliteReservations,
+    SqliteConversations,
+    SqliteResources,
+    SqliteRetention,
+    SqliteAudit,
+    SqlitePeople,
+    SqliteCredentials,
 ):
     """Everything `tieline.store.base.Store` promises, in the SQLite file at `path`. For use from one event loop.
 

@@ -116,6 +116,7 @@ def test_a_token_names_the_project_whatever_was_dialled() -> None:
     assert route.pool is None
     with_dni = routed(invite(f"sip:{DNI}@h", ("X-PolyAi-Auth-Token", TOKEN)))
     assert with_dni.pool is not None
+    assert route.token_hash == hash_secret(TOKEN)
 
 
 def test_a_wrong_token_is_refused_even_when_the_number_would_route() -> None:

@@ -20,6 +20,7 @@ from tests.unit.http.world import (
     open_world,
 )
 from tieline.http.services import Services
+from tieline.model.project import hash_secret
 
 
 def expect_error(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -112,6 +113,21 @@ async def test_bad_idempotency_keys(world: World, key: str) -> None:
 async def test_keys(world: World, key: str | None, status: int, code: str) -> None:
     headers = {} if key is None else {"x-api-key": key}
     expect_error(await world.client.post(RESERVE, json={"attributes": {}}, headers=headers), status, code)
+
+
+async def test_the_use_of_a_key_is_noted_once_in_a_round(world: World) -> None:
+    uses, key_hash = world.services.uses, hash_secret(RESERVE_KEY)
+    assert (await world.reserve()).status_code == 200
+    first = world.clock.utc()
+    assert uses.fresh() == {key_hash: first}
+    world.clock.advance(5)
+    await world.reserve()
+    assert uses.fresh() == {key_hash: first}
+    await uses.save(world.store)
+    await world.reserve()
+    assert uses.fresh() == {key_hash: world.clock.utc()}
+    await world.reserve(key="tl_wrong-wrong-wrong-wrong")
+    assert len(uses.fresh()) == 1
 
 
 async def test_a_key_of_all_projects_may_point_by_the_pool(world: World) -> None:

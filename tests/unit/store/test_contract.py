@@ -10,6 +10,7 @@ from tieline.store.memory import MemoryStore
 from tieline.store.sqlite import SqliteStore
 from tieline.testing.store_contract import ReservationContract, ResourceContract
 from tieline.testing.store_contract_conversations import ConversationContract
+from tieline.testing.store_contract_credentials import CredentialContract
 from tieline.testing.store_contract_failures import FailureContract
 from tieline.testing.store_contract_handoffs import HandoffContract
 from tieline.testing.store_contract_people import AuditContract, PeopleContract
@@ -26,6 +27,7 @@ class _Contract(
     RetentionContract,
     PeopleContract,
     AuditContract,
+    CredentialContract,
 ):
     """All of it."""
 

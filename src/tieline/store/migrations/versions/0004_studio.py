@@ -41,7 +41,7 @@ def _call_figures() -> None:
 
 
 def _people() -> None:
-    """Who may sign in, where they are signed in, and what was changed by whom."""
+    """Who may sign in, where they are signed in, what was changed by whom, and when credentials were used."""
     op.create_table(
         "audit",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -54,6 +54,13 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("audit_by_time", "audit", ["at"])
+    op.create_table(
+        "credential_uses",
+        sa.Column("secret_hash", sa.Text(), nullable=False),
+        sa.Column("used_at", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("secret_hash"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "one_time_links",
         sa.Column("token_hash", sa.Text(), nullable=False),
