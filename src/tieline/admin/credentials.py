@@ -151,7 +151,8 @@ class CredentialAdmin:
 
 
 def _slugs(resources: Resources) -> dict[str, str]:
-    return {one.id: one.slug for one in (*resources.accounts, *resources.projects)}
+    accounts = {one.id: one.slug for one in resources.accounts}
+    return accounts | {one.id: one.slug for one in resources.projects}
 
 
 def _account_of(resources: Resources, project: str | None) -> str | None:

@@ -41,7 +41,8 @@ class Route(Record):
 
     `caller` and `callee` are canonical, None where they cannot be read; `verified_trunk` says that the trunk is
     one of the pool's own, `withheld` that the caller's number is to be shown to nobody. `channel` is what
-    `conv.channel_type` says; `token_hash` is that of the token that chose the project; `attributes` came with the call itself, for a reservation's are read when it is bound.
+    `conv.channel_type` says; `token_hash` is that of the token that chose the project; `attributes` came with the call
+    itself, for a reservation's are read when it is bound.
     """
 
     trunk: Trunk
