@@ -221,7 +221,10 @@ def make_agent(settings: AgentSettings, project: Project) -> AgentPool:
     fault = unopened(project)
     if fault is not None:
         return BarredAgent(project.path or "", settings, fault)
-    return AgentPool(project.path or "", settings, destinations=project.handoffs, secrets=project.secrets)
+    return AgentPool(
+        project.path or "", settings, destinations=project.handoffs, sms_templates=project.sms_templates,
+        secrets=project.secrets,
+    )  # fmt: skip
 
 
 def media_address(settings: Settings) -> Callable[[Trunk, str], str]:

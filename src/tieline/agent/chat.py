@@ -16,6 +16,7 @@ from tieline.agent.pool import AgentPool
 from tieline.agent.settings import AgentSettings
 from tieline.model.context import ContextValue
 from tieline.model.handoff import Destination
+from tieline.model.sms import SmsTemplate
 
 Preview = Callable[[dict[str, Any], ConversationSnapshot, Sequence[Destination]], list[str]]
 """Says in lines what would come of a handoff that a function asked for."""
@@ -35,6 +36,7 @@ def run_chat(
     caller_number: str | None = None,
     callee_number: str | None = None,
     destinations: tuple[Destination, ...] = (),
+    sms_templates: tuple[SmsTemplate, ...] = (),
     secrets: dict[str, str] | None = None,
     context: Sequence[ContextValue] = (),
     preview: Preview | None = None,
@@ -56,7 +58,10 @@ def run_chat(
         callee_number=callee_number,
         context=[msgspec.to_builtins(value) for value in context],
     )
-    chat = Chat(path, snapshot, input, output, destinations=destinations, secrets=secrets, preview=preview)
+    chat = Chat(
+        path, snapshot, input, output, destinations=destinations, sms_templates=sms_templates, secrets=secrets,
+        preview=preview,
+    )  # fmt: skip
     return asyncio.run(chat.talk())
 
 
@@ -71,12 +76,15 @@ class Chat:
         output: TextIO,
         *,
         destinations: tuple[Destination, ...] = (),
+        sms_templates: tuple[SmsTemplate, ...] = (),
         secrets: dict[str, str] | None = None,
         preview: Preview | None = None,
     ) -> None:
         self._preview = preview
         self._settings = AgentSettings(runners_warm=1)
-        self._pool = AgentPool(path, self._settings, destinations=destinations, secrets=secrets)
+        self._pool = AgentPool(
+            path, self._settings, destinations=destinations, sms_templates=sms_templates, secrets=secrets
+        )
         self._snapshot = snapshot
         self._source = source
         self._output = output
@@ -137,6 +145,9 @@ class Chat:
             return
         for utterance in result.utterances:
             self._say("<", utterance)
+        for message in result.messages:
+            sender = f" from {message.from_}" if message.from_ else ""
+            self._say("=", f"a call would send an SMS to {message.to}{sender}: {message.content}")
 
     def _is_over(self, result: TurnResult) -> bool:
         if result.failure is not None:

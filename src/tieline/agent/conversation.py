@@ -14,6 +14,7 @@ import msgspec
 from tieline.agent.context import CallContext
 from tieline.agent.journal import Journal
 from tieline.agent.messages import ConversationSnapshot, Metric
+from tieline.agent.sms import OutgoingSMS, OutgoingSMSTemplate, SmsQueue, SMSTemplate
 from tieline.agent.state import SipHeaders, State, to_json
 from tieline.agent.unsupported import (
     CONVERSATION_ATTRIBUTES,
@@ -225,6 +226,7 @@ class Conversation:
         self._metrics_written = list(snapshot.metrics_written)
         self._navigation: Navigation | None = None
         self._handoff: dict[str, Any] | None = None
+        self._sms = SmsQueue(code.spec.sms_templates, snapshot.env)
         self._history = list(snapshot.history)
         self._variant_name = snapshot.variant_name
         self._current_flow = snapshot.current_flow
@@ -264,6 +266,16 @@ class Conversation:
     def handoffs(self) -> dict[str, HandoffConfig]:
         """The project's handoff destinations by name."""
         return {item.name: HandoffConfig.of(item) for item in self._code.spec.destinations}
+
+    @property
+    def sms_templates(self) -> dict[str, SMSTemplate]:
+        """The project's SMS templates by name."""
+        return self._sms.templates()
+
+    @property
+    def sms_queue(self) -> list[OutgoingSMS | OutgoingSMSTemplate]:
+        """The text messages that this turn has asked for so far."""
+        return self._sms.entries()
 
     @property
     def current_flow(self) -> str | None:
@@ -321,6 +333,28 @@ class Conversation:
             "route": route,
             "sip_headers": to_header_values(sip_headers or {}, "conv.call_handoff"),
         }
+
+    def send_sms(
+        self, to_number: str, from_number: str, content: str, retry_count: int | None = None
+    ) -> None:
+        """Send a text message once the function has returned; `retry_count` times more if Twilio cannot take it.
+
+        Raises `ValueError` for what can never be sent.
+        """
+        self._sms.add(to_number, from_number, content, retry_count)
+
+    def send_sms_template(self, to_number: str, template: str, retry_count: int | None = None) -> None:
+        """Send one of the project's templates, filled in now, as `send_sms` does.
+
+        Raises `MissingTemplate` for a name the project does not have, `MissingToken` for tokens without a value.
+        """
+        variables = {
+            "caller_number": self.caller_number,
+            "callee_number": self.callee_number,
+            "conversation_id": self.id,
+            **self._state,
+        }
+        self._sms.add_template(to_number, template, retry_count, self.integration_attributes, variables)
 
     def write_metric(self, name: str, value: Any = None, *, write_once: bool = False) -> None:
         """Record a metric of this conversation; with `write_once` only the first time in the call."""

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from tieline.agent.destination_fields import FieldReader
+from tieline.agent.sms import merge_templates
 from tieline.agent.spec import Finding, Level, ProjectSpec
 from tieline.agent.yaml_file import YamlFile, find_line
 from tieline.model.handoff import Destination, SipHeader
+from tieline.model.sms import SmsTemplate
 from tieline.model.uui import UUI_HEADERS
 
 FIELDS = frozenset({"name", "description", "is_default", "sip_config", "sip_headers", "fallback", "between"})
@@ -35,9 +37,15 @@ def merge_destinations(
     return with_default((*merged, *named.values()))
 
 
-def merge_spec(spec: ProjectSpec, configured: tuple[Destination, ...]) -> ProjectSpec:
-    """The spec with the destinations configured on the server merged over its own."""
-    return msgspec.structs.replace(spec, destinations=merge_destinations(spec.destinations, configured))
+def merge_spec(
+    spec: ProjectSpec, configured: tuple[Destination, ...], templates: tuple[SmsTemplate, ...] = ()
+) -> ProjectSpec:
+    """The spec with the destinations and SMS templates configured on the server merged over its own."""
+    return msgspec.structs.replace(
+        spec,
+        destinations=merge_destinations(spec.destinations, configured),
+        sms_templates=merge_templates(spec.sms_templates, templates),
+    )
 
 
 def with_default(destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:

@@ -11,8 +11,9 @@ import msgspec
 
 from tieline.agent.destinations import read_destinations
 from tieline.agent.secret_file import SECRETS_FILE
+from tieline.agent.sms_file import read_templates
 from tieline.agent.spec import Finding, FlowSpec, Level, LoadReport, ProjectSpec
-from tieline.agent.unsupported import NEEDS_CHAT, NEEDS_MESSAGING, NEEDS_MODEL, NEEDS_SPEECH
+from tieline.agent.unsupported import NEEDS_CHAT, NEEDS_MODEL, NEEDS_SPEECH
 from tieline.agent.yaml_file import YamlFile, read_yaml
 
 SIGNATURES = {
@@ -27,7 +28,6 @@ STEP_SIGNATURE = ("conv", "flow")
 
 UNSUPPORTED_FILES = {
     "config/entities.yaml": f"entities are not collected: {NEEDS_MODEL}",
-    "config/sms_templates.yaml": f"SMS templates are not sent: {NEEDS_MESSAGING}",
     "config/variant_attributes.yaml": "variant attributes are not read; conv.variant_name is kept",
     "config/translations.yaml": "translations are not read",
     "config/api_integrations.yaml": "API integrations are not called; call the API from a function",
@@ -42,8 +42,9 @@ UNSUPPORTED_FOLDERS = {
 }
 VOICE_FILE = "voice/configuration.yaml"
 HANDOFFS_FILE = "config/handoffs.yaml"
+TEMPLATES_FILE = "config/sms_templates.yaml"
 RECORDINGS = "voice/recordings"
-READ_FILES = frozenset({VOICE_FILE, HANDOFFS_FILE, f"{RECORDINGS}.yaml", *UNSUPPORTED_FILES})
+READ_FILES = frozenset({VOICE_FILE, HANDOFFS_FILE, TEMPLATES_FILE, f"{RECORDINGS}.yaml", *UNSUPPORTED_FILES})
 PASSED_OVER = frozenset({"_gen", "tests", "functions", "flows", "project.yaml", SECRETS_FILE})
 """Names at the top of a project that are read elsewhere or belong to nobody."""
 MAX_SOURCE = 1024 * 1024
@@ -80,6 +81,7 @@ class FolderReader:
         functions = self._read_functions()
         flows = self._read_flows()
         destinations = read_destinations(self._yaml(HANDOFFS_FILE), self._findings)
+        templates = read_templates(self._yaml(TEMPLATES_FILE), self._findings)
         self._note_unsupported()
         spec = ProjectSpec(
             root=str(root),
@@ -89,6 +91,7 @@ class FolderReader:
             functions=functions,
             flows=flows,
             destinations=destinations,
+            sms_templates=templates,
         )
         if "turn_function" not in functions and not any(flow.function_steps for flow in flows):
             message = (

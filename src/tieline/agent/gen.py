@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tieline.agent import conversation, state, unsupported
+from tieline.agent import conversation, sms, state, unsupported
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,12 +87,9 @@ VALUE_CLASSES = (
     "Integrations",
     "MetricEvent",
     "MinimaxVoice",
-    "OutgoingSMS",
-    "OutgoingSMSTemplate",
     "PlayHTVoice",
     "RimeVoice",
     "SMSReceived",
-    "SMSTemplate",
     "TTSVoice",
     "Variant",
     "VoiceType",
@@ -100,7 +97,7 @@ VALUE_CLASSES = (
 )
 """Names that projects mention and this release does not act on."""
 
-ERROR_CLASSES = ("MissingAccess", "MissingTemplate", "SMSIntegrationNotFound", "SMSMissingAssistantAccess")
+ERROR_CLASSES = ("MissingAccess", "SMSIntegrationNotFound", "SMSMissingAssistantAccess")
 """Errors that projects catch and this release never raises."""
 
 SUPPORTED: dict[str, Any] = {
@@ -111,7 +108,12 @@ SUPPORTED: dict[str, Any] = {
     "FlowFunctionExecutor": conversation.FlowFunctionExecutor,
     "FunctionExecutor": conversation.FunctionExecutor,
     "MissingHandoff": conversation.MissingHandoff,
+    "MissingTemplate": sms.MissingTemplate,
+    "MissingToken": sms.MissingToken,
     "NotInThisRelease": unsupported.NotInThisRelease,
+    "OutgoingSMS": sms.OutgoingSMS,
+    "OutgoingSMSTemplate": sms.OutgoingSMSTemplate,
+    "SMSTemplate": sms.SMSTemplate,
     "SecretNotFound": conversation.SecretNotFound,
     "State": state.State,
     "UserInput": conversation.UserInput,

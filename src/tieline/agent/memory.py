@@ -12,6 +12,7 @@ from tieline.agent.messages import FailureKind, Run, TurnResult
 from tieline.agent.spec import LoadReport, ProjectSpec
 from tieline.agent.turn import NoLimit, fail_run, restore_context, run_turn
 from tieline.model.handoff import Destination
+from tieline.model.sms import SmsTemplate
 
 
 class InMemoryAgent:
@@ -22,10 +23,12 @@ class InMemoryAgent:
         path: str | Path,
         *,
         destinations: tuple[Destination, ...] = (),
+        sms_templates: tuple[SmsTemplate, ...] = (),
         secrets: dict[str, str] | None = None,
     ) -> None:
         self._path = Path(path)
         self._configured = destinations
+        self._templates = sms_templates
         self._secrets = secrets or {}
         self._code = ProjectCode(ProjectSpec(root=str(path)))
         self._report = LoadReport()
@@ -48,7 +51,7 @@ class InMemoryAgent:
     def load(self) -> LoadReport:
         """Load the project, for callers without an event loop."""
         folder = load_folder(self._path)
-        spec = merge_spec(folder.spec, self._configured)
+        spec = merge_spec(folder.spec, self._configured, self._templates)
         self._report = folder.report
         if self._report.ok:
             self._code = ProjectCode(spec, self._secrets)

@@ -128,6 +128,16 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     write_once: bool = False
 
 
+class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One text message that was asked for, checked and filled in. `from_` empty: the project's own number sends it."""
+
+    to: str
+    from_: str
+    content: str
+    template: str | None = None
+    retry_count: int | None = None
+
+
 class FailureKind(StrEnum):
     """How a run failed."""
 
@@ -155,6 +165,7 @@ class TurnResult(Message):
     `utterances` holds everything there is to say, in order: the project's greeting where it applies (`greeting`
     says whether it is among them) and a handoff's own utterance. `handoff` is the JSON shape of
     `tieline.model.handoff.HandoffRequest`; its `utterance` repeats what is in `utterances`, for the record.
+    `messages` are stored with the turn and sent after it.
     `failure` set means that nothing else in the result counts, except logs and function runs.
     """
 
@@ -169,4 +180,5 @@ class TurnResult(Message):
     function_runs: list[FunctionRun] = []
     logs: list[LogEntry] = []
     metrics: list[Metric] = []
+    messages: list[OutgoingMessage] = []
     failure: FunctionFailure | None = None

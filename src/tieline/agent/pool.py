@@ -20,6 +20,7 @@ from tieline.agent.settings import AgentSettings
 from tieline.agent.spec import Finding, Level, LoadReport, ProjectSpec
 from tieline.agent.turn import ENTRY_NAMES, fail_run
 from tieline.model.handoff import Destination
+from tieline.model.sms import SmsTemplate
 
 MAX_ATTEMPTS = 5
 """Processes that a run is given to before it fails, when one after another ends without having begun it."""
@@ -38,7 +39,7 @@ class Generation:
 class AgentPool:
     """Runs one project's functions in processes of their own; an `AgentPort`.
 
-    `destinations` are those configured on the server, merged over the folder's; `secrets` are what
+    `destinations` and `sms_templates` are those configured on the server, merged over the folder's; `secrets` are what
     `conv.utils.get_secret` finds, laid over the folder's `secrets.env`. All methods belong to one event loop.
     """
 
@@ -48,11 +49,13 @@ class AgentPool:
         settings: AgentSettings | None = None,
         *,
         destinations: tuple[Destination, ...] = (),
+        sms_templates: tuple[SmsTemplate, ...] = (),
         secrets: dict[str, str] | None = None,
     ) -> None:
         self._path = Path(path)
         self._settings = settings or AgentSettings()
         self._configured = destinations
+        self._templates = sms_templates
         self._configured_secrets = dict(secrets or {})
         self._secrets: dict[str, str] = {}
         self._spec = ProjectSpec(root=str(path))
@@ -107,7 +110,7 @@ class AgentPool:
     async def reload(self) -> LoadReport:
         """Load the folder as it is now. Runs under way finish in the old code; if the new one is bad, it stays."""
         folder = await asyncio.to_thread(load_folder, self._path)
-        spec = merge_spec(folder.spec, self._configured)
+        spec = merge_spec(folder.spec, self._configured, self._templates)
         report = folder.report
         if report.ok:
             report = await asyncio.to_thread(self._read_secrets, report)

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from tieline.model.handoff import Destination
+from tieline.model.sms import SmsTemplate
 
 
 class Level(StrEnum):
@@ -89,7 +90,8 @@ class ProjectSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A project as its folder describes it.
 
     `root` is the absolute folder. `functions` names the files of `functions/` without `.py`. `destinations` are those
-    of `config/handoffs.yaml` with the ones configured on the server merged over them.
+    of `config/handoffs.yaml`, and `sms_templates` those of `config/sms_templates.yaml`, with the ones configured on
+    the server merged over them.
     """
 
     root: str
@@ -99,6 +101,7 @@ class ProjectSpec(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[str, ...] = ()
     flows: tuple[FlowSpec, ...] = ()
     destinations: tuple[Destination, ...] = ()
+    sms_templates: tuple[SmsTemplate, ...] = ()
 
     def find_flow(self, name: str) -> FlowSpec | None:
         """The flow called `name`: by its configured name, else by its folder, case and punctuation aside."""

@@ -344,6 +344,7 @@ class Turn:
             function_runs=self._runs,
             logs=self._journal.close(),
             metrics=conv._metrics,
+            messages=conv._sms.messages,
         )
 
     def _snapshot(self, state: dict[str, Any]) -> ConversationSnapshot:

@@ -6,7 +6,9 @@ from typing import Any, NoReturn
 
 NEEDS_MODEL = "it needs a language model"
 NEEDS_SPEECH = "it needs speech recognition or a choice of voices"
-NEEDS_MESSAGING = "it needs messaging (SMS, WhatsApp, email)"
+NOT_WHATSAPP = "WhatsApp messages are not sent; conv.send_sms sends text messages"
+NOT_CONTENT = "Twilio content templates are not sent; conv.send_sms_template sends text messages"
+NOT_EMAIL = "email is not sent; call your mail service from a function"
 NEEDS_CHAT = "it belongs to web chat"
 NEEDS_CONFIG = "the project files it reads are not loaded"
 NEEDS_EVENTS = "it needs external events"
@@ -25,8 +27,6 @@ CONVERSATION_ATTRIBUTES: dict[str, str] = {
     "provider_voice_id": NEEDS_SPEECH,
     "real_time_config": NEEDS_CONFIG,
     "response_suggestions": NEEDS_CHAT,
-    "sms_queue": NEEDS_MESSAGING,
-    "sms_templates": NEEDS_MESSAGING,
     "transcript_alternatives": NEEDS_SPEECH,
     "translations": NEEDS_CONFIG,
     "variant": NEEDS_CONFIG,
@@ -46,11 +46,9 @@ CONVERSATION_METHODS: dict[str, str] = {
     "goto_csat_flow": NEEDS_SURVEY,
     "log_api_response": NEEDS_CONFIG,
     "randomize_voice": NEEDS_SPEECH,
-    "send_content_template": NEEDS_MESSAGING,
-    "send_email": NEEDS_MESSAGING,
-    "send_sms": NEEDS_MESSAGING,
-    "send_sms_template": NEEDS_MESSAGING,
-    "send_whatsapp": NEEDS_MESSAGING,
+    "send_content_template": NOT_CONTENT,
+    "send_email": NOT_EMAIL,
+    "send_whatsapp": NOT_WHATSAPP,
     "set_asr_biasing": NEEDS_SPEECH,
     "set_csat_eligibility": NEEDS_SURVEY,
     "set_csat_phone_number": NEEDS_SURVEY,

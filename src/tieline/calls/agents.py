@@ -137,4 +137,5 @@ async def _start(agent: RunningAgent) -> str | None:
 
 def _needs_restart(old: Project, new: Project) -> bool:
     """Whether the processes depend on what has changed."""
-    return (old.path, old.env, old.secrets, old.handoffs) != (new.path, new.env, new.secrets, new.handoffs)
+    before, after = ((one.path, one.env, one.secrets, one.handoffs, one.sms_templates) for one in (old, new))
+    return before != after

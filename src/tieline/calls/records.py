@@ -24,6 +24,8 @@ from tieline.model.call import Termination
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, Turn
 from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindResult, BindVerdict
+from tieline.model.sms import SmsMessage
+from tieline.model.sms_segments import measure
 from tieline.sip.events import InviteReceived
 from tieline.sip.leg import TraceEntry
 from tieline.sip.message import header_key
@@ -156,6 +158,31 @@ class CallRecord:
             function_runs=tuple(msgspec.to_builtins(function) for function in result.function_runs),
             logs=tuple(_without(entry, secret) for entry in logs),
             state_json=msgspec.json.encode(conversation.state).decode(),
+        )
+
+    def messages(self, turn: Turn, result: TurnResult) -> tuple[SmsMessage, ...]:
+        """What a run asks to be sent, to be stored with its turn. Their ids follow from it: they are made once."""
+        if result.failure is not None:
+            return ()
+        project = self._route.project
+        return tuple(
+            SmsMessage(
+                id=f"{self._call_id}-{turn.index}-{number}",
+                account=project.account,
+                project=project.id,
+                env=project.env,
+                conversation_id=self._call_id,
+                to=one.to,
+                from_=one.from_,
+                content=one.content,
+                template=one.template,
+                segments=measure(one.content).segments,
+                retry_count=one.retry_count,
+                created_at=turn.at,
+                changed_at=turn.at,
+                next_at=turn.at,
+            )
+            for number, one in enumerate(result.messages)
         )
 
     def setup_s(self) -> float:

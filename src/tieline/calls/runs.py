@@ -83,7 +83,8 @@ class AgentRuns:
             failure = result.failure
             self._log.warning("agent function failed", function=failure.function, kind=failure.kind.value)
         if run.kind not in CLOSING or result.function_runs or result.failure is not None:
-            self._writes.add_turn(self._record.turn(run, result, self.conversation))
+            turn = self._record.turn(run, result, self.conversation)
+            self._writes.add_turn(turn, self._record.messages(turn, result))
         if run.kind in OWN_TURN:
             self._writes.store_turns()
         return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from tieline.model.conversation import ConversationClosed, Turn
 from tieline.model.handoff import HandoffPlan
 from tieline.model.receipt import Receipt
 from tieline.model.reservation import BindResult
+from tieline.model.sms import SmsMessage
 from tieline.observe.logging import FilteringBoundLogger
 
 
@@ -36,7 +37,7 @@ class CallWrites:
         self._opening: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._revisions = itertools.count(0)
-        self._turns: list[Turn] = []
+        self._turns: list[tuple[Turn, Sequence[SmsMessage]]] = []
         self._claimed = False
         self._behind: set[asyncio.Future[Any]] = set()
 
@@ -45,9 +46,9 @@ class CallWrites:
         """Whether the call has ever been asked to be stored."""
         return self._opening is not None
 
-    def add_turn(self, turn: Turn) -> None:
-        """Take a turn, to be stored with the next write or by `store_turns`."""
-        self._turns.append(turn)
+    def add_turn(self, turn: Turn, messages: Sequence[SmsMessage] = ()) -> None:
+        """Take a turn and what it sends, to be stored with the next write or by `store_turns`."""
+        self._turns.append((turn, messages))
 
     def store_turns(self) -> None:
         """Store the turns taken so far, behind the call's back."""
@@ -128,11 +129,11 @@ class CallWrites:
 
     def _turn_writes(self) -> list[Awaitable[None]]:
         turns, self._turns = self._turns, []
-        return [self._store_turn(turn) for turn in turns]
+        return [self._store_turn(turn, messages) for turn, messages in turns]
 
-    async def _store_turn(self, turn: Turn) -> None:
+    async def _store_turn(self, turn: Turn, messages: Sequence[SmsMessage]) -> None:
         try:
-            await self._services.store.save_turn(self._call_id, turn)
+            await self._services.store.save_turn(self._call_id, turn, messages)
         except Exception:  # a turn that cannot be stored is no reason to end a call
             self._log.exception("the last turn was not stored", index=turn.index)
 

@@ -167,6 +167,7 @@ def chat(
         caller_number=caller,
         callee_number=callee,
         destinations=configured.handoffs if configured is not None else (),
+        sms_templates=configured.sms_templates if configured is not None else (),
         secrets=configured.secrets if configured is not None else {},
         context=_read_context(headers, profile),
         preview=preview_on(profile),

@@ -26,6 +26,8 @@ from tieline.model.receipt import Receipt
 from tieline.model.record import Record
 from tieline.model.reservation import BindRequest, BindResult, Reservation, ReserveRequest
 from tieline.model.resources import Resources
+from tieline.model.sms import SmsMessage
+from tieline.store.outbox import SmsStore
 from tieline.store.people import AuditStore, UserStore
 
 
@@ -65,11 +67,12 @@ class ConversationFilter(Record):
 
 
 class Pruned(Record):
-    """How much was deleted: conversations, reservations, and idempotency keys that were forgotten."""
+    """How much was deleted: conversations, reservations, messages, and idempotency keys that were forgotten."""
 
     conversations: int = 0
     reservations: int = 0
     keys: int = 0
+    messages: int = 0
 
 
 class ReservationStore(Protocol):
@@ -149,8 +152,8 @@ class ConversationStore(Protocol):
         """The call is answered: from here on an unsettled call owes an outcome. `dialogs` as for `keep_dialogs`."""
         ...
 
-    async def save_turn(self, conversation_id: str, turn: Turn) -> None:
-        """Append one turn and keep its state."""
+    async def save_turn(self, conversation_id: str, turn: Turn, messages: Sequence[SmsMessage] = ()) -> None:
+        """Append one turn, keep its state, and put its messages into the outbox, in one transaction."""
         ...
 
     async def save_outcome(self, outcome: Outcome) -> None:
@@ -277,6 +280,7 @@ class Store(
     AuditStore,
     UserStore,
     CredentialStore,
+    SmsStore,
     Protocol,
 ):
     """All of it, with a life cycle."""

@@ -19,6 +19,7 @@ from tieline.model.conversation import (
     Turn,
 )
 from tieline.model.receipt import Receipt
+from tieline.model.sms import SmsMessage
 from tieline.store.base import ConversationFilter, HandoffLookup
 from tieline.store.records import (
     KEPT_REFUSALS,
@@ -70,6 +71,7 @@ class MemoryConversations:
     """The `ConversationStore` protocol."""
 
     _settle_bound: Callable[[Callable[[str | None], bool], datetime], None]
+    _add_sms: Callable[[Sequence[SmsMessage]], None]
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,9 +100,10 @@ class MemoryConversations:
             if call.closed is None and call.dialogs
         ]
 
-    async def save_turn(self, conversation_id: str, turn: Turn) -> None:
-        """Keep one turn; a turn of the same index is replaced. Raises `NotFound`."""
+    async def save_turn(self, conversation_id: str, turn: Turn, messages: Sequence[SmsMessage] = ()) -> None:
+        """Keep one turn and its messages; a turn of the same index is replaced. Raises `NotFound`."""
         self._call(conversation_id).turns[turn.index] = turn
+        self._add_sms(messages)
 
     async def save_outcome(self, outcome: Outcome) -> None:
         """Keep what Get Handoff will answer; the highest revision stands. Raises `NotFound`."""

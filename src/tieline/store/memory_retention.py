@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tieline.model.reservation import Reservation, ReservationState
+from tieline.model.sms import UNSENT
 from tieline.store.base import Pruned
 from tieline.store.memory_conversations import MemoryConversations
 from tieline.store.memory_reservations import MemoryReservations
+from tieline.store.memory_sms import MemorySms
 
 
-class MemoryRetention(MemoryReservations, MemoryConversations):
+class MemoryRetention(MemoryReservations, MemoryConversations, MemorySms):
     """The `RetentionStore` protocol."""
 
     async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
-        """Forget idempotency keys, and delete ended conversations and reservations, that are older than told."""
+        """Forget idempotency keys, and delete ended calls, reservations and messages, that are older than told."""
         keys = self._forget_keys(now - timedelta(seconds=keep_keys_s))
         if keep_s is None:
             return Pruned(keys=keys)
@@ -24,7 +26,14 @@ class MemoryRetention(MemoryReservations, MemoryConversations):
             keys=keys,
             conversations=self._delete_calls(before),
             reservations=self._delete_reservations(now, before),
+            messages=self._delete_messages(before),
         )
+
+    def _delete_messages(self, before: datetime) -> int:
+        due = [one.id for one in self._sms.values() if one.created_at < before and one.state not in UNSENT]
+        for identity in due:
+            del self._sms[identity]
+        return len(due)
 
     async def setup_delays(self, pool: str, *, limit: int = 500) -> Sequence[float]:
         """Seconds from reservation to call of the newest claimed reservations. Raises `NotFound`."""

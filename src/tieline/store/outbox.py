@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class DeliveryFilter(Record):
 
 
 class SmsFilter(Record):
-    """What to list, newest first. None means any; `number` is either end."""
+    """What to list, newest first. None means any; `number` is either end, `before` the time that it was made."""
 
     account: str | None = None
     project: str | None = None
@@ -88,15 +88,20 @@ class SmsStore(Protocol):
         ...
 
     async def due_sms(self, now: datetime, limit: int) -> Sequence[SmsMessage]:
-        """Messages that wait and are due, oldest first."""
+        """Messages of which the sender has to make something (`UNSENT`) and that are due, oldest first."""
         ...
 
     async def next_sms_at(self) -> datetime | None:
-        """When the next waiting message is due; None when none waits."""
+        """When the next of them is due; None when none is waiting."""
         ...
 
-    async def save_sms(self, message: SmsMessage) -> None:
-        """Replace a message's record. A state that is final (delivered, undelivered, failed) is never taken back."""
+    async def change_sms(
+        self, message_id: str, change: Callable[[SmsMessage], SmsMessage | None]
+    ) -> SmsMessage | None:
+        """Replace a message by `change(message)` in one transaction, and return the new one.
+
+        None when there is no such message, or when `change` gives None, which changes nothing. `change` is pure.
+        """
         ...
 
     async def sms(self, message_id: str) -> SmsMessage | None:
@@ -112,7 +117,7 @@ class SmsStore(Protocol):
         ...
 
     async def opt_out(self, opted: OptOut) -> None:
-        """Somebody wants no more messages from a sender."""
+        """Somebody wants no more messages from a sender. The first opt-out stands."""
         ...
 
     async def opt_in(self, recipient: str, sender: str) -> bool:
@@ -123,6 +128,6 @@ class SmsStore(Protocol):
         """Whether they want none."""
         ...
 
-    async def opt_outs(self, *, limit: int = 1000) -> Sequence[OptOut]:
-        """All opt-outs, newest first."""
+    async def opt_outs(self, *, account: str | None = None, limit: int = 1000) -> Sequence[OptOut]:
+        """Opt-outs, of an account or of all, newest first."""
         ...

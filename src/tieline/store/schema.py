@@ -321,6 +321,8 @@ sms_messages = Table(
     Column("account", Text, nullable=False),
     Column("project", Text, nullable=False),
     Column("conversation_id", Text),
+    Column("sent_to", Text, nullable=False),
+    Column("sent_from", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("next_at", Integer),
     Column("provider_sid", Text),
@@ -328,7 +330,10 @@ sms_messages = Table(
 )
 Index("sms_by_time", sms_messages.c.at)
 Index("sms_by_conversation", sms_messages.c.conversation_id)
-Index("sms_due", sms_messages.c.next_at, sqlite_where=text("state = 'waiting'"))
+Index("sms_by_project", sms_messages.c.project, sms_messages.c.at)
+Index("sms_by_recipient", sms_messages.c.sent_to, sms_messages.c.at)
+Index("sms_by_sender", sms_messages.c.sent_from, sms_messages.c.at)
+Index("sms_due", sms_messages.c.next_at, sqlite_where=text("state IN ('waiting', 'sending')"))
 Index(
     "sms_by_provider_sid",
     sms_messages.c.provider_sid,
@@ -341,6 +346,8 @@ sms_opt_outs = Table(
     metadata,
     Column("recipient", Text, nullable=False),
     Column("sender", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("at", Integer, nullable=False),
     Column("document", Text, nullable=False),
     PrimaryKeyConstraint("recipient", "sender"),
     sqlite_with_rowid=False,

@@ -20,6 +20,7 @@ from tieline.store.sqlite_people import SqlitePeople
 from tieline.store.sqlite_reservations import SqliteReservations
 from tieline.store.sqlite_resources import SqliteResources
 from tieline.store.sqlite_retention import SqliteRetention
+from tieline.store.sqlite_sms import SqliteSms
 from tieline.store.sqlite_turn import Wanted
 from tieline.store.sqlite_writer import Writer
 
@@ -32,6 +33,7 @@ class SqliteStore(
     SqliteAudit,
     SqlitePeople,
     SqliteCredentials,
+    SqliteSms,
 ):
     """Everything `tieline.store.base.Store` promises, in the SQLite file at `path`. For use from one event loop.
 

@@ -22,6 +22,7 @@ from tieline.model.conversation import (
     Turn,
 )
 from tieline.model.receipt import Receipt
+from tieline.model.sms import SmsMessage
 from tieline.store.base import ConversationFilter, HandoffLookup
 from tieline.store.records import (
     KEPT_REFUSALS,
@@ -36,6 +37,7 @@ from tieline.store.records import (
     storable,
 )
 from tieline.store.sqlite_connection import Reader
+from tieline.store.sqlite_sms import insert_messages
 from tieline.store.sqlite_writer import Writer
 
 _OPEN = """
@@ -161,8 +163,8 @@ class SqliteConversations:
             (conversation_id, msgspec.json.decode(found, type=list[str])) for conversation_id, found in rows
         ]
 
-    async def save_turn(self, conversation_id: str, turn: Turn) -> None:
-        """Keep one turn; a turn of the same index is replaced. Raises `NotFound`."""
+    async def save_turn(self, conversation_id: str, turn: Turn, messages: Sequence[SmsMessage] = ()) -> None:
+        """Keep one turn and its messages; a turn of the same index is replaced. Raises `NotFound`."""
         document = encode(turn)
 
         def job(connection: sqlite3.Connection) -> None:
@@ -171,6 +173,7 @@ class SqliteConversations:
             except sqlite3.IntegrityError as error:
                 raise _unknown(conversation_id) from error
             connection.execute(_TALK, (conversation_id,))
+            insert_messages(connection, messages)
 
         await self._writer.submit(job)
 

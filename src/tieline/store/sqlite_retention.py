@@ -46,6 +46,10 @@ SELECT r.key FROM reservations r WHERE r.key > ?2 AND r.key < ?3 AND {_IDLE} ORD
 _DELETE_RESERVATIONS = f"""
 DELETE FROM reservations WHERE key IN (
     SELECT r.key FROM json_each(?2) JOIN reservations r ON r.key = value WHERE {_IDLE})"""  # noqa: S608
+_OLD_MESSAGES = """
+SELECT id FROM sms_messages INDEXED BY sms_by_time
+    WHERE at < ? AND state NOT IN ('waiting', 'sending') ORDER BY at LIMIT ?"""
+_DELETE_MESSAGES = "DELETE FROM sms_messages WHERE id IN (SELECT value FROM json_each(?))"
 _KEYS = """
 SELECT project, idempotency_key, key FROM reservations INDEXED BY reservations_by_key
     WHERE idempotency_key IS NOT NULL AND (project, idempotency_key) > (?, ?)
@@ -61,7 +65,7 @@ class SqliteRetention:
     _reader: Reader
 
     async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
-        """Forget idempotency keys, and delete ended conversations and reservations, that are older than told."""
+        """Forget idempotency keys, and delete ended calls, reservations and messages, that are older than told."""
         keys = await self._forget_keys(stamp(now - timedelta(seconds=keep_keys_s)))
         if keep_s is None:
             return Pruned(keys=keys)
@@ -70,7 +74,15 @@ class SqliteRetention:
             keys=keys,
             conversations=await self._delete_conversations(before),
             reservations=await self._delete_reservations(now, stamp(before)),
+            messages=await self._delete_messages(stamp(before)),
         )
+
+    async def _delete_messages(self, before: int) -> int:
+        """Delete messages made before `before` (stamp) that nothing is to be done about; how many."""
+        deleted = 0
+        while rows := await self._read(_OLD_MESSAGES, (before, CHUNK)):
+            deleted += await self._write((_DELETE_MESSAGES,), (json.dumps([name for (name,) in rows]),))
+        return deleted
 
     async def _forget_keys(self, before: int) -> int:
         """Take the idempotency keys off reservations made before `before` (stamp); how many."""

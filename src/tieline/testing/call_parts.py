@@ -44,6 +44,7 @@ from tieline.model.conversation import ConversationClosed, ConversationOpened, O
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig
 from tieline.model.receipt import Receipt
 from tieline.model.reservation import BindRequest, BindResult
+from tieline.model.sms import SmsMessage
 from tieline.store.memory import MemoryStore
 from tieline.testing.journal import Journal
 
@@ -296,10 +297,10 @@ class JournalStore(MemoryStore):
         await self._commit("mark_answered")
         await super().mark_answered(conversation_id, now, dialogs)
 
-    async def save_turn(self, conversation_id: str, turn: Turn) -> None:
-        """One turn."""
+    async def save_turn(self, conversation_id: str, turn: Turn, messages: Sequence[SmsMessage] = ()) -> None:
+        """One turn, and what it sends."""
         await self._commit("save_turn")
-        await super().save_turn(conversation_id, turn)
+        await super().save_turn(conversation_id, turn, messages)
 
     async def save_outcome(self, outcome: Outcome) -> None:
         """What Get Handoff will answer."""

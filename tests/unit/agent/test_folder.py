@@ -182,7 +182,6 @@ def test_a_utility_file_without_its_function_is_a_warning(tmp_path: Path) -> Non
         ("agent_settings/rules.txt", "x", None),
         ("agent_settings/experimental_config.json", "{}", None),
         ("config/entities.yaml", "x: 1\n", None),
-        ("config/sms_templates.yaml", "x: 1\n", None),
         ("config/variant_attributes.yaml", "x: 1\n", None),
         ("config/translations.yaml", "x: 1\n", None),
         ("config/api_integrations.yaml", "x: 1\n", None),

@@ -389,7 +389,12 @@ def test_flow_and_global_functions_can_be_called_from_a_step(talk: Talk) -> None
             "conv.state.l[0] is a builtins.set",
         ),
         ("    conv.goto_nothing()", FailureKind.RAISED, "AttributeError"),
-        ("    conv.send_sms('a', 'b', 'c')", FailureKind.RAISED, "conv.send_sms() is not in this release"),
+        ("    conv.send_email('a', 'b')", FailureKind.RAISED, "conv.send_email() is not in this release"),
+        (
+            "    conv.send_sms('a', '+15550100', 'c')",
+            FailureKind.RAISED,
+            "to_number of an SMS must be an E.164",
+        ),
         ("    return (x for x in [])", FailureKind.BAD_RETURN, "not generator"),
     ],
 )

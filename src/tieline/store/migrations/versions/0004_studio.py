@@ -147,6 +147,8 @@ def _messages() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("project", sa.Text(), nullable=False),
         sa.Column("conversation_id", sa.Text(), nullable=True),
+        sa.Column("sent_to", sa.Text(), nullable=False),
+        sa.Column("sent_from", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("next_at", sa.Integer(), nullable=True),
         sa.Column("provider_sid", sa.Text(), nullable=True),
@@ -162,11 +164,18 @@ def _messages() -> None:
         sqlite_where=sa.text("provider_sid IS NOT NULL"),
     )
     op.create_index("sms_by_time", "sms_messages", ["at"])
-    op.create_index("sms_due", "sms_messages", ["next_at"], sqlite_where=sa.text("state = 'waiting'"))
+    op.create_index(
+        "sms_due", "sms_messages", ["next_at"], sqlite_where=sa.text("state IN ('waiting', 'sending')")
+    )
+    op.create_index("sms_by_project", "sms_messages", ["project", "at"])
+    op.create_index("sms_by_recipient", "sms_messages", ["sent_to", "at"])
+    op.create_index("sms_by_sender", "sms_messages", ["sent_from", "at"])
     op.create_table(
         "sms_opt_outs",
         sa.Column("recipient", sa.Text(), nullable=False),
         sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.Integer(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("recipient", "sender"),
         sqlite_with_rowid=False,
