@@ -113,8 +113,12 @@ def list_refused(config: ConfigOption = None, as_json: JsonOption = False, limit
     async def work() -> list[dict[str, Any]]:
         import msgspec
 
+        from tieline.store.base import RefusalFilter
+
         async with open_store(config) as opened:
-            return [msgspec.to_builtins(one) for one in await opened.store.refusals(limit=limit)]
+            return [
+                msgspec.to_builtins(one) for one in await opened.store.refusals(RefusalFilter(limit=limit))
+            ]
 
     rows = run(work())
     if as_json:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from tieline.model.call import Fault, TerminationReason
 from tieline.model.conversation import (
     Conversation,
     ConversationClosed,
@@ -27,6 +28,8 @@ from tieline.model.record import Record
 from tieline.model.reservation import BindRequest, BindResult, Reservation, ReserveRequest
 from tieline.model.resources import Resources
 from tieline.model.sms import SmsMessage
+from tieline.model.trunk import RefusalReason
+from tieline.store.figures import FigureStore
 from tieline.store.outbox import SmsStore
 from tieline.store.people import AuditStore, UserStore
 
@@ -54,14 +57,46 @@ class HandoffLookup(Record):
     state: HandoffState | None = None
 
 
+class Cursor(Record):
+    """A place in a list that is ordered by time and then id: the row that it names is on neither side of it."""
+
+    at: datetime
+    id: str
+
+
 class ConversationFilter(Record):
-    """What to list, newest first. None means any; `sip_call_id` is that of any leg."""
+    """What to list, newest first. None means any.
+
+    `number` is the caller's or the callee's, `sip_call_id` that of any leg. `handed_off`, `reason` and `fault` are
+    known of calls that have ended alone. Calls started from `after` until before `before`; `older` and `newer` go on
+    from a place in the list, `newer` with the rows next to it.
+    """
 
     account: str | None = None
     project: str | None = None
     number: str | None = None
     shared_id: str | None = None
     sip_call_id: str | None = None
+    env: str | None = None
+    channel: str | None = None
+    reason: TerminationReason | None = None
+    fault: Fault | None = None
+    handed_off: bool | None = None
+    up: bool | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    older: Cursor | None = None
+    newer: Cursor | None = None
+    limit: int = 50
+
+
+class RefusalFilter(Record):
+    """Which refused calls to list, newest first. None means any; `trunks` holds None for those that no trunk sent."""
+
+    trunks: tuple[str | None, ...] | None = None
+    reason: RefusalReason | None = None
+    source: str | None = None
+    after: datetime | None = None
     before: datetime | None = None
     limit: int = 50
 
@@ -219,8 +254,8 @@ class ConversationStore(Protocol):
         """Keep why an INVITE was refused. The oldest beyond a bound are dropped."""
         ...
 
-    async def refusals(self, *, limit: int = 50) -> Sequence[RefusedCall]:
-        """The newest refused calls."""
+    async def refusals(self, wanted: RefusalFilter | None = None) -> Sequence[RefusedCall]:
+        """Matching refused calls, newest first; the newest 50 when none are asked for."""
         ...
 
 
@@ -275,6 +310,7 @@ class CredentialStore(Protocol):
 class Store(
     ReservationStore,
     ConversationStore,
+    FigureStore,
     ResourceStore,
     RetentionStore,
     AuditStore,

@@ -20,12 +20,14 @@ from tieline.model.conversation import (
 )
 from tieline.model.receipt import Receipt
 from tieline.model.sms import SmsMessage
-from tieline.store.base import ConversationFilter, HandoffLookup
+from tieline.store.base import ConversationFilter, HandoffLookup, RefusalFilter
+from tieline.store.memory_figures import MemoryFigures
 from tieline.store.records import (
     KEPT_REFUSALS,
     call_state,
     empty_outcome,
     interrupted,
+    is_refusal_wanted,
     is_wanted,
     look_up,
     merge_refusal,
@@ -67,7 +69,7 @@ class _Call:
         )
 
 
-class MemoryConversations:
+class MemoryConversations(MemoryFigures):
     """The `ConversationStore` protocol."""
 
     _settle_bound: Callable[[Callable[[str | None], bool], datetime], None]
@@ -131,11 +133,14 @@ class MemoryConversations:
         """The last write of a call; the first one stands. Raises `NotFound`."""
         self._close(self._call(closed.conversation_id), closed)
 
-    @staticmethod
-    def _close(call: _Call, closed: ConversationClosed) -> None:
-        if call.closed is None:
-            call.closed = closed
-            call.outcome = call.outcome or empty_outcome(call.opened, closed.ended_at)
+    def _close(self, call: _Call, closed: ConversationClosed) -> None:
+        if call.closed is not None:
+            return
+        call.closed = closed
+        call.outcome = call.outcome or empty_outcome(call.opened, closed.ended_at)
+        self._count_call(call.opened, closed, handed_off=call.outcome.handed_off)
+        for index in sorted(call.receipts):
+            self._count_handoff(call.opened, call.receipts[index])
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
         """One conversation, whole."""
@@ -150,7 +155,8 @@ class MemoryConversations:
             if is_wanted(call.read(whole=False), call.shared_id, wanted)
         )
         newest = sorted(found, key=lambda item: item[:2], reverse=True)
-        return [conversation for _, _, conversation in newest[: wanted.limit]]
+        shown = newest[: wanted.limit] if wanted.newer is None else newest[-wanted.limit :]
+        return [conversation for _, _, conversation in shown]
 
     async def handoff_state(
         self, account: str, project: str, *, conversation_id: str | None, shared_id: str | None
@@ -181,6 +187,7 @@ class MemoryConversations:
 
     async def record_refusal(self, refused: RefusedCall) -> None:
         """Keep why an INVITE was refused; repeats within a minute are counted."""
+        self._count_refusal(refused)
         for position, last in enumerate(self._refusals):
             merged = merge_refusal(last, refused)
             if merged is not None:
@@ -188,9 +195,10 @@ class MemoryConversations:
                 return
         self._refusals.appendleft(refused)
 
-    async def refusals(self, *, limit: int = 50) -> Sequence[RefusedCall]:
-        """The newest refused calls."""
-        return list(self._refusals)[:limit]
+    async def refusals(self, wanted: RefusalFilter | None = None) -> Sequence[RefusedCall]:
+        """Matching refused calls, newest first."""
+        wanted = wanted or RefusalFilter()
+        return [one for one in self._refusals if is_refusal_wanted(one, wanted)][: wanted.limit]
 
     def _call(self, conversation_id: str) -> _Call:
         call = self._calls.get(conversation_id)

@@ -22,6 +22,7 @@ class MemoryRetention(MemoryReservations, MemoryConversations, MemorySms):
         if keep_s is None:
             return Pruned(keys=keys)
         before = now - timedelta(seconds=keep_s)
+        self._forget_figures(before)
         return Pruned(
             keys=keys,
             conversations=self._delete_calls(before),

@@ -25,7 +25,7 @@ from tieline.model.lease import (
     state_at,
 )
 from tieline.model.reservation import BindRequest, BindResult, BindVerdict, Reservation
-from tieline.store.base import ConversationFilter, HandoffLookup, PoolNumber
+from tieline.store.base import ConversationFilter, Cursor, HandoffLookup, PoolNumber, RefusalFilter
 
 MERGE_WITHIN = timedelta(minutes=1)
 """Refusals of one source for one reason within this time of the first are counted, not repeated."""
@@ -148,7 +148,43 @@ def is_wanted(conversation: Conversation, shared_id: str | None, wanted: Convers
         and wanted.number in {None, opened.caller_number, opened.callee_number}
         and wanted.shared_id in {None, shared_id}
         and wanted.sip_call_id in {None, opened.sip_call_id, *conversation.further_call_ids}
+        and wanted.env in {None, opened.env}
+        and wanted.channel in {None, opened.channel_type}
+        and _ended_as_wanted(conversation, wanted)
+        and (wanted.after is None or opened.started_at >= wanted.after)
         and (wanted.before is None or opened.started_at < wanted.before)
+        and is_beyond(opened.started_at, opened.id, wanted.older, wanted.newer)
+    )
+
+
+def _ended_as_wanted(conversation: Conversation, wanted: ConversationFilter) -> bool:
+    closed, outcome = conversation.closed, conversation.outcome
+    if closed is None:
+        return wanted.up is not False and {wanted.reason, wanted.fault, wanted.handed_off} == {None}
+    handed_off = outcome is not None and outcome.handed_off
+    return (
+        wanted.up is not True
+        and wanted.reason in {None, closed.termination.reason}
+        and wanted.fault in {None, closed.termination.fault}
+        and wanted.handed_off in {None, handed_off}
+    )
+
+
+def is_beyond(at: datetime, id_: str, older: Cursor | None, newer: Cursor | None) -> bool:
+    """Whether a row is older than the one place and newer than the other."""
+    return (older is None or (at, id_) < (older.at, older.id)) and (
+        newer is None or (at, id_) > (newer.at, newer.id)
+    )
+
+
+def is_refusal_wanted(refused: RefusedCall, wanted: RefusalFilter) -> bool:
+    """Whether a refused call passes the filter."""
+    return (
+        (wanted.trunks is None or refused.trunk in wanted.trunks)
+        and wanted.reason in {None, refused.refusal.reason}
+        and wanted.source in {None, refused.source}
+        and (wanted.after is None or refused.at >= wanted.after)
+        and (wanted.before is None or refused.at < wanted.before)
     )
 
 

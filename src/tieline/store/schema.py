@@ -154,9 +154,20 @@ conversations = Table(
     Column("dialogs", Text),
     Column("reason", Text),
     Column("handed_off", Integer),
-    Column("ended_at", Integer),
+    Column("env", Text),
+    Column("channel", Text),
 )
-Index("conversations_by_start", conversations.c.started_at)
+# Holds all that a list is filtered by, so that even a search for what is rare reads no row in vain.
+Index(
+    "conversations_by_start",
+    conversations.c.started_at,
+    conversations.c.account,
+    conversations.c.project,
+    conversations.c.reason,
+    conversations.c.handed_off,
+    conversations.c.env,
+    conversations.c.channel,
+)
 Index("conversations_by_project", conversations.c.project, conversations.c.started_at)
 Index(
     "conversations_by_shared_id",
@@ -167,7 +178,6 @@ Index(
 Index("conversations_by_sip_call_id", conversations.c.sip_call_id)
 Index("conversations_by_caller", conversations.c.caller, conversations.c.started_at)
 Index("conversations_by_callee", conversations.c.callee, conversations.c.started_at)
-Index("conversations_by_reason", conversations.c.reason, conversations.c.started_at)
 Index("conversations_open", conversations.c.id, sqlite_where=text("closed IS NULL"))
 
 turns = Table(
@@ -230,7 +240,32 @@ call_figures = Table(
     Column("calls", Integer, nullable=False, server_default="0"),
     Column("answered", Integer, nullable=False, server_default="0"),
     Column("talk_s", Integer, nullable=False, server_default="0"),
+    Column("answer_ms", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("hour", "account", "project", "reason", "handed_off"),
+    sqlite_with_rowid=False,
+)
+
+handoff_figures = Table(
+    "handoff_figures",
+    metadata,
+    Column("hour", Integer, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("rungs", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("hour", "account", "project", "method", "result"),
+    sqlite_with_rowid=False,
+)
+
+refusal_figures = Table(
+    "refusal_figures",
+    metadata,
+    Column("hour", Integer, nullable=False),
+    Column("trunk", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("calls", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("hour", "trunk", "reason"),
     sqlite_with_rowid=False,
 )
 

@@ -16,10 +16,12 @@ from tieline.store.sqlite_audit import SqliteAudit
 from tieline.store.sqlite_connection import Reader, connect_writer
 from tieline.store.sqlite_conversations import SqliteConversations
 from tieline.store.sqlite_credentials import SqliteCredentials
+from tieline.store.sqlite_figures import SqliteFigures
 from tieline.store.sqlite_people import SqlitePeople
 from tieline.store.sqlite_reservations import SqliteReservations
 from tieline.store.sqlite_resources import SqliteResources
 from tieline.store.sqlite_retention import SqliteRetention
+from tieline.store.sqlite_search import SqliteSearch
 from tieline.store.sqlite_sms import SqliteSms
 from tieline.store.sqlite_turn import Wanted
 from tieline.store.sqlite_writer import Writer
@@ -28,6 +30,8 @@ from tieline.store.sqlite_writer import Writer
 class SqliteStore(
     SqliteReservations,
     SqliteConversations,
+    SqliteSearch,
+    SqliteFigures,
     SqliteResources,
     SqliteRetention,
     SqliteAudit,
@@ -86,6 +90,7 @@ class SqliteStore(
             raise
         self._writer = Writer(connection, _Groups(self))
         self._reader = Reader(self.path)
+        self._searcher = Reader(self.path)
         await self._writer.submit(self._load_pools)
 
     async def close(self) -> None:
@@ -94,6 +99,7 @@ class SqliteStore(
             await self._writer.submit(self._flush_refused)
         await self._writer.close()
         await self._reader.close()
+        await self._searcher.close()
 
 
 class _Groups:

@@ -23,7 +23,7 @@ from tieline.model.conversation import (
 )
 from tieline.model.receipt import Receipt
 from tieline.model.sms import SmsMessage
-from tieline.store.base import ConversationFilter, HandoffLookup
+from tieline.store.base import HandoffLookup
 from tieline.store.records import (
     KEPT_REFUSALS,
     MERGE_WITHIN,
@@ -37,12 +37,14 @@ from tieline.store.records import (
     storable,
 )
 from tieline.store.sqlite_connection import Reader
+from tieline.store.sqlite_figures import count_call, count_handoff, count_refusal
 from tieline.store.sqlite_sms import insert_messages
 from tieline.store.sqlite_writer import Writer
 
 _OPEN = """
-INSERT INTO conversations (id, account, project, started_at, state, caller, callee, sip_call_id, shared_id, opened)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
+INSERT INTO conversations
+    (id, account, project, started_at, state, caller, callee, sip_call_id, shared_id, opened, env, channel)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
 _ANSWER = """
 UPDATE conversations SET answered_at = coalesce(answered_at, ?), dialogs = coalesce(?, dialogs),
     state = iif(state = 'offered', 'answered', state) WHERE id = ?"""
@@ -62,10 +64,12 @@ _GO_ON = "UPDATE conversations SET state = iif(state = 'handing_off', 'talking',
 _RECEIPT = "INSERT OR REPLACE INTO receipts (conversation_id, position, document) VALUES (?, ?, ?)"
 _LEG = "INSERT OR IGNORE INTO further_legs (conversation_id, sip_call_id) VALUES (?, ?)"
 _CLOSE = """
-UPDATE conversations SET state = 'ended', closed = ?, ladder = ?, dialogs = NULL WHERE id = ? AND closed IS NULL"""
+UPDATE conversations SET state = 'ended', closed = ?, ladder = ?, dialogs = NULL, reason = ?, handed_off =
+    coalesce((SELECT o.handed_off FROM outcomes o WHERE o.conversation_id = conversations.id), 0)
+    WHERE id = ? AND closed IS NULL"""
+_CLOSED = "SELECT opened, handed_off FROM conversations WHERE id = ?"
 _EXISTS = "SELECT 1 FROM conversations WHERE id = ?"
 _IS_ANSWERED = "SELECT answered_at FROM conversations WHERE id = ?"
-_OPENED = "SELECT opened FROM conversations WHERE id = ?"
 _HAS_OUTCOME = "SELECT 1 FROM outcomes WHERE conversation_id = ?"
 _UP = "SELECT opened, answered_at FROM conversations WHERE closed IS NULL"
 _KEEP_DIALOGS = "UPDATE conversations SET dialogs = ? WHERE id = ?"
@@ -89,30 +93,6 @@ _LAST_REFUSAL = """
 SELECT seq, document FROM refusals WHERE source = ? AND reason = ? AND at > ? ORDER BY seq DESC"""
 
 
-def list_query(wanted: ConversationFilter) -> tuple[str, list[Any]]:
-    """The statement and parameters for what `wanted` asks for."""
-    before = None if wanted.before is None else stamp(wanted.before)
-    conditions: list[tuple[str, tuple[Any, ...]]] = [
-        ("c.account = ?", (wanted.account,)),
-        ("c.project = ?", (wanted.project,)),
-        ("(c.caller = ? OR c.callee = ?)", (wanted.number, wanted.number)),
-        ("c.shared_id = ?", (wanted.shared_id,)),
-        (
-            "(c.sip_call_id = ? OR c.id IN (SELECT conversation_id FROM further_legs WHERE sip_call_id = ?))",
-            (wanted.sip_call_id, wanted.sip_call_id),
-        ),
-        ("c.started_at < ?", (before,)),
-    ]
-    asked = [(text, values) for text, values in conditions if values[0] is not None]
-    where = " AND ".join(text for text, _ in asked) or "1"
-    parameters = [value for _, values in asked for value in values]
-    statement = f"""
-SELECT c.opened, c.state, o.document, c.closed FROM conversations c
-    LEFT JOIN outcomes o ON o.conversation_id = c.id WHERE {where}
-    ORDER BY c.started_at DESC, c.id DESC LIMIT ?"""  # noqa: S608 - only the conditions above
-    return statement, [*parameters, wanted.limit]
-
-
 class SqliteConversations:
     """The `ConversationStore` protocol."""
 
@@ -133,6 +113,8 @@ class SqliteConversations:
             None if opened.sip_call_id is None else storable(opened.sip_call_id),
             None if opened.shared_id is None else storable(opened.shared_id),
             encode(opened),
+            opened.env,
+            opened.channel_type,
         )
         await self._writer.submit(lambda connection: _run(connection, _OPEN, values))
 
@@ -250,7 +232,9 @@ class SqliteConversations:
                 if row[4] is None
                 else msgspec.json.decode(zlib.decompress(row[4]), type=tuple[dict[str, Any], ...])
             )
-            found = _read(row, tuple(msgspec.json.decode(turn, type=Turn) for (turn,) in turns), ladder)
+            found = read_conversation(
+                row, tuple(msgspec.json.decode(turn, type=Turn) for (turn,) in turns), ladder
+            )
             return msgspec.structs.replace(
                 found,
                 receipts=tuple(msgspec.json.decode(one, type=Receipt) for (one,) in receipts),
@@ -258,14 +242,6 @@ class SqliteConversations:
             )
 
         return await self._reader.read(query)
-
-    async def conversations(self, wanted: ConversationFilter) -> Sequence[Conversation]:
-        """Matching conversations, newest first, without their turns, receipts and ladders."""
-        statement, parameters = list_query(wanted)
-        rows = await self._reader.read(
-            lambda connection: connection.execute(statement, parameters).fetchall()
-        )
-        return [_read(row) for row in rows]
 
     async def handoff_state(
         self, account: str, project: str, *, conversation_id: str | None, shared_id: str | None
@@ -280,15 +256,6 @@ class SqliteConversations:
             return HandoffLookup(status=OutcomeStatus.UNKNOWN)
         outcome = None if row[2] is None else msgspec.json.decode(row[2], type=Outcome)
         return look_up(row[0], row[1], outcome, closed=bool(row[3]))
-
-    async def refusals(self, *, limit: int = 50) -> Sequence[RefusedCall]:
-        """The newest refused calls."""
-        rows = await self._reader.read(
-            lambda connection: connection.execute(
-                "SELECT document FROM refusals ORDER BY seq DESC LIMIT ?", (limit,)
-            ).fetchall()
-        )
-        return [msgspec.json.decode(row[0], type=RefusedCall) for row in rows]
 
 
 def _unknown(conversation_id: str) -> NotFound:
@@ -321,24 +288,30 @@ def _save_outcome(connection: sqlite3.Connection, outcome: Outcome) -> None:
 
 
 def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> None:
-    """Close a conversation that is open; one that has no outcome gets an empty one."""
+    """Close a conversation that is open, and count it; one that has no outcome gets an empty one."""
     key = (closed.conversation_id,)
     ladder = None
     if closed.ladder:
         ladder = zlib.compress(encode(closed.ladder).encode(), 1)
     document = encode(msgspec.structs.replace(closed, ladder=()))
-    done = connection.execute(_CLOSE, (document, ladder, *key)).rowcount
-    if done and connection.execute(_HAS_OUTCOME, key).fetchone() is not None:
-        return
-    row = connection.execute(_OPENED, key).fetchone()
+    done = connection.execute(_CLOSE, (document, ladder, closed.termination.reason.value, *key)).rowcount
+    row = connection.execute(_CLOSED, key).fetchone()
     if row is None:
         raise _unknown(closed.conversation_id)
-    if done:
-        outcome = empty_outcome(msgspec.json.decode(row[0], type=ConversationOpened), closed.ended_at)
+    if not done:
+        return
+    opened = msgspec.json.decode(row[0], type=ConversationOpened)
+    if connection.execute(_HAS_OUTCOME, key).fetchone() is None:
+        outcome = empty_outcome(opened, closed.ended_at)
         connection.execute(_OUTCOME, (*key, 0, encode(outcome), 0))
+    receipts = connection.execute(_RECEIPTS, key).fetchall()
+    count_call(connection, opened, closed, handed_off=bool(row[1]))
+    for (text,) in receipts:
+        count_handoff(connection, opened, msgspec.json.decode(text, type=Receipt))
 
 
 def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> None:
+    count_refusal(connection, refused)
     reason = refused.refusal.reason.value
     since = stamp(refused.at - MERGE_WITHIN)
     for seq, document in connection.execute(_LAST_REFUSAL, (refused.source, reason, since)).fetchall():
@@ -353,7 +326,7 @@ def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> Non
     connection.execute("DELETE FROM refusals WHERE seq <= ?", ((done.lastrowid or 0) - KEPT_REFUSALS,))
 
 
-def _read(
+def read_conversation(
     row: Sequence[Any], turns: tuple[Turn, ...] = (), ladder: tuple[dict[str, Any], ...] = ()
 ) -> Conversation:
     """A conversation from opened, state, outcome and closed."""

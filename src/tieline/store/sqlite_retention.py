@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,6 +63,7 @@ class SqliteRetention:
 
     _writer: Writer
     _reader: Reader
+    _forget_figures: Callable[[datetime], Awaitable[None]]
 
     async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
         """Forget idempotency keys, and delete ended calls, reservations and messages, that are older than told."""
@@ -70,6 +71,7 @@ class SqliteRetention:
         if keep_s is None:
             return Pruned(keys=keys)
         before = now - timedelta(seconds=keep_s)
+        await self._forget_figures(before)
         return Pruned(
             keys=keys,
             conversations=await self._delete_conversations(before),

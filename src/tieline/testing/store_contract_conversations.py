@@ -21,7 +21,7 @@ from tieline.model.conversation import (
 from tieline.model.pool import NumberState
 from tieline.model.reservation import ReservationState
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
-from tieline.store.base import ConversationFilter, HandoffLookup, Store
+from tieline.store.base import ConversationFilter, HandoffLookup, RefusalFilter, Store
 from tieline.store.records import KEPT_REFUSALS
 from tieline.testing.store_samples import T0, after, answer, ask, give_pool, invite, only_number, pool
 
@@ -293,7 +293,7 @@ class ConversationContract:
         assert [(one.id, one.count) for one in found] == kept
         for index in range(KEPT_REFUSALS):
             await store.record_refusal(refused(100, source=f"host-{index}"))
-        found = await store.refusals(limit=KEPT_REFUSALS + 10)
+        found = await store.refusals(RefusalFilter(limit=KEPT_REFUSALS + 10))
         assert len(found) == KEPT_REFUSALS
         assert (found[0].source, found[-1].source) == (f"host-{KEPT_REFUSALS - 1}", "host-0")
 

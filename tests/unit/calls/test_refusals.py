@@ -10,6 +10,7 @@ from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.observe.metrics import Metrics
 from tieline.sip.events import Flow, InviteReceived, InviteRefused, StrangerRefused, Transport
 from tieline.sip.message import Headers, Request
+from tieline.store.base import RefusalFilter
 from tieline.store.memory import MemoryStore
 from tieline.testing.virtual_time import LoopClock, elapse, run_virtual, settle
 
@@ -53,7 +54,7 @@ def log_on(store: MemoryStore) -> RefusalLog:
 
 async def recorded(log: RefusalLog, store: MemoryStore) -> Sequence[RefusedCall]:
     await log.close()
-    return await store.refusals(limit=10_000)
+    return await store.refusals(RefusalFilter(limit=10_000))
 
 
 def test_a_refusal_is_written_at_once_with_every_rule() -> None:

@@ -15,6 +15,7 @@ from tieline.testing.store_contract_failures import FailureContract
 from tieline.testing.store_contract_handoffs import HandoffContract
 from tieline.testing.store_contract_people import AuditContract, PeopleContract
 from tieline.testing.store_contract_retention import RetentionContract
+from tieline.testing.store_contract_search import FigureContract, SearchContract
 from tieline.testing.store_contract_sms import SmsContract
 from tieline.testing.store_samples import T0
 
@@ -30,6 +31,8 @@ class _Contract(
     AuditContract,
     CredentialContract,
     SmsContract,
+    SearchContract,
+    FigureContract,
 ):
     """All of it."""
 

@@ -19,25 +19,79 @@ def upgrade() -> None:
 
 def _call_figures() -> None:
     """Figures by the hour, and columns to search calls by."""
-    op.create_table(
-        "call_figures",
-        sa.Column("hour", sa.Integer(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("handed_off", sa.Integer(), nullable=False),
-        sa.Column("calls", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("answered", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("talk_s", sa.Integer(), server_default="0", nullable=False),
-        sa.PrimaryKeyConstraint("hour", "account", "project", "reason", "handed_off"),
-        sqlite_with_rowid=False,
-    )
+    for table, columns, counts in (
+        (
+            "call_figures",
+            ("account", "project", "reason", "handed_off"),
+            ("calls", "answered", "talk_s", "answer_ms"),
+        ),
+        ("handoff_figures", ("account", "project", "method", "result"), ("rungs",)),
+        ("refusal_figures", ("trunk", "reason"), ("calls",)),
+    ):
+        op.create_table(
+            table,
+            sa.Column("hour", sa.Integer(), nullable=False),
+            *(
+                sa.Column(name, sa.Integer() if name == "handed_off" else sa.Text(), nullable=False)
+                for name in columns
+            ),
+            *(sa.Column(name, sa.Integer(), server_default="0", nullable=False) for name in counts),
+            sa.PrimaryKeyConstraint("hour", *columns),
+            sqlite_with_rowid=False,
+        )
     op.add_column("conversations", sa.Column("reason", sa.Text(), nullable=True))
     op.add_column("conversations", sa.Column("handed_off", sa.Integer(), nullable=True))
-    op.add_column("conversations", sa.Column("ended_at", sa.Integer(), nullable=True))
+    op.add_column("conversations", sa.Column("env", sa.Text(), nullable=True))
+    op.add_column("conversations", sa.Column("channel", sa.Text(), nullable=True))
+    op.drop_index("conversations_by_start", "conversations")
+    _count_old_calls()
+    op.create_index(
+        "conversations_by_start",
+        "conversations",
+        ["started_at", "account", "project", "reason", "handed_off", "env", "channel"],
+    )
     op.create_index("conversations_by_callee", "conversations", ["callee", "started_at"])
     op.create_index("conversations_by_caller", "conversations", ["caller", "started_at"])
-    op.create_index("conversations_by_reason", "conversations", ["reason", "started_at"])
+
+
+def _count_old_calls() -> None:
+    """Fill the new columns and figures of calls, handoffs and refusals that were there before them."""
+    connection = op.get_bind()
+    for statement in (
+        """
+        UPDATE conversations SET env = json_extract(opened, '$.env'),
+            channel = json_extract(opened, '$.channel_type'),
+            reason = json_extract(closed, '$.termination.reason'),
+            handed_off = iif(closed IS NULL, NULL, coalesce(
+                (SELECT o.handed_off FROM outcomes o WHERE o.conversation_id = conversations.id), 0))""",
+        """
+        INSERT INTO call_figures (hour, account, project, reason, handed_off, calls, answered, talk_s, answer_ms)
+        SELECT started_at / 3600000000, account, project, reason, handed_off, count(*), count(answered),
+            coalesce(sum(max(0, round((julianday(ended) - julianday(answered)) * 86400))), 0),
+            coalesce(sum(max(0, round((julianday(answered) - julianday(begun)) * 86400000))), 0)
+        FROM (SELECT started_at, account, project, reason, handed_off,
+            json_extract(opened, '$.started_at') AS begun, json_extract(closed, '$.answered_at') AS answered,
+            json_extract(closed, '$.ended_at') AS ended FROM conversations WHERE reason IS NOT NULL)
+        GROUP BY 1, 2, 3, 4, 5""",
+        # A rung counts by the last of its steps that says how it went: what worked and soon died has failed.
+        """
+        INSERT INTO handoff_figures (hour, account, project, method, result, rungs)
+        SELECT started_at / 3600000000, account, project, method, result, count(*) FROM (
+            SELECT c.started_at, c.account, c.project, json_extract(s.value, '$.method') AS method,
+                iif(json_extract(s.value, '$.step') = 'done', 'done',
+                    coalesce(json_extract(s.value, '$.failure'), 'unknown')) AS result,
+                row_number() OVER (PARTITION BY r.conversation_id, r.position, json_extract(s.value, '$.rung')
+                    ORDER BY s.key DESC) AS from_last
+            FROM receipts r JOIN conversations c ON c.id = r.conversation_id,
+                json_each(r.document, '$.steps') s
+            WHERE c.reason IS NOT NULL AND json_extract(s.value, '$.step') IN ('done', 'failed'))
+        WHERE from_last = 1 GROUP BY 1, 2, 3, 4, 5""",
+        """
+        INSERT INTO refusal_figures (hour, trunk, reason, calls)
+        SELECT at / 3600000000, coalesce(json_extract(document, '$.trunk'), ''), reason,
+            sum(json_extract(document, '$.count')) FROM refusals GROUP BY 1, 2, 3""",
+    ):
+        connection.execute(sa.text(statement))
 
 
 def _people() -> None:
