@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,17 @@ from typing import Any
 from fastapi import FastAPI
 
 from tieline.admin.app import Admin
+from tieline.admin.audit import AuditAdmin
 from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.handoffs import HandoffAdmin
+from tieline.admin.passwords import Passwords
+from tieline.admin.people import PeopleAdmin
 from tieline.admin.pools import PoolAdmin
 from tieline.admin.reach import Reach
 from tieline.admin.recent import RecentStates
 from tieline.admin.resources import ResourceAdmin, ResourceRules
+from tieline.admin.sessions import Sessions
+from tieline.admin.sign_in import SignIn
 from tieline.admin.trail import AuditTrail
 from tieline.calls.directory import Directory
 from tieline.calls.leg_switch import LegSwitch
@@ -59,9 +65,20 @@ class Outward:
         resources = ResourceAdmin(store, clock, trail, rules)
         self.reach = reach = Reach()
         recent = RecentStates(store)
+        sessions = Sessions(
+            store,
+            clock,
+            idle=timedelta(hours=settings.studio.session_idle_hours),
+            longest=timedelta(days=settings.studio.session_max_days),
+        )
+        passwords = Passwords()
         self.admin = Admin(
             resources=resources,
             trail=trail,
+            audit=AuditAdmin(store),
+            people=PeopleAdmin(store, clock, trail, sessions, passwords),
+            sessions=sessions,
+            sign_in=SignIn(store, clock, trail, sessions, passwords),
             reach=reach,
             pools=PoolAdmin(
                 resources, store, reservations, clock, trail,
@@ -81,10 +98,22 @@ class Outward:
 
     async def start(self, directory: Directory) -> None:
         """Begin to work: calls are taken, HTTP is served."""
+        self._begin(self.admin.sessions.keep(), "sessions")
         self._begin(self.admin.pools.watch(), "pool pace")
         self._closers.append(partial(self.registry.uses.save, self.store))
         self._begin(self.registry.uses.keep_saving(self.store), "credential use")
         await self.follow(directory)
+
+    async def first_owner_link(self, http: str) -> str | None:
+        """The link with which the first person makes themselves the owner; None when somebody is there already.
+
+        `http` is where HTTP is served, for when no public URL is set. Links made before stop working.
+        """
+        if not self.settings.studio.enabled:
+            return None
+        token = await self.admin.sign_in.first_owner_token()
+        base = (self.settings.server.public_url or http).rstrip("/")
+        return None if token is None else f"{base}/studio/welcome?token={token}"
 
     async def follow(self, directory: Directory) -> None:
         """The resources have changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,14 @@ from tieline.server import Server
 
 GC_STEP = 20_000
 """New objects between two collections of the youngest generation (the interpreter's own value is 700)."""
+
+WELCOME = """
+  Nobody can sign in to the studio yet. Open this once to become its owner (for a day, or until the next start):
+
+    {link}
+
+"""
+"""What is shown at the start of a server without people."""
 
 
 async def serve(settings: Settings, ready_file: Path | None = None) -> None:
@@ -45,6 +54,10 @@ async def serve(settings: Settings, ready_file: Path | None = None) -> None:
         scratch = ready_file.with_suffix(".new")
         scratch.write_bytes(msgspec.json.encode(addresses))
         scratch.replace(ready_file)
+    link = await server.outward.first_owner_link(addresses.http)
+    if link is not None:
+        sys.stdout.write(WELCOME.format(link=link))
+        sys.stdout.flush()
     await asked.wait()
     draining = asyncio.create_task(server.drain())
     cut = asyncio.create_task(impatient.wait())

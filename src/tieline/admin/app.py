@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tieline.admin.audit import AuditAdmin
 from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.handoffs import HandoffAdmin
+from tieline.admin.people import PeopleAdmin
 from tieline.admin.pools import PoolAdmin
 from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin
+from tieline.admin.sessions import Sessions
+from tieline.admin.sign_in import SignIn
 from tieline.admin.trail import AuditTrail
 
 
@@ -18,6 +22,10 @@ class Admin:
 
     resources: ResourceAdmin
     trail: AuditTrail
+    audit: AuditAdmin
+    people: PeopleAdmin
+    sessions: Sessions
+    sign_in: SignIn
     reach: Reach
     pools: PoolAdmin
     handoffs: HandoffAdmin

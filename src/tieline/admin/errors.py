@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tieline.errors import InvalidInput, TielineError
+from tieline.errors import InvalidInput, TielineError, Unavailable
 from tieline.model.user import Right
 
 
@@ -16,6 +16,24 @@ class Forbidden(TielineError):
     def __init__(self, message: str, *, right: Right | None = None) -> None:
         super().__init__(message, right=right)
         self.right = right
+
+
+class SignedOut(TielineError):
+    """Whoever acts is not signed in, or not any more."""
+
+    code = "signed_out"
+
+
+class SignInRefused(TielineError):
+    """The e-mail address and the password do not go together; nothing says which of them is wrong."""
+
+    code = "sign_in_refused"
+
+
+class TooManyAttempts(Unavailable):
+    """Sign-in failed too often, from that address or for that person."""
+
+    code = "too_many_attempts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -13,6 +13,8 @@ from tieline.admin.app import Admin
 from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.studio import pages
+from tieline.studio.entry.forms import FormTokens
+from tieline.studio.entry.site import Site
 from tieline.studio.paths import PREFIX
 
 ASSETS = Path(__file__).parent / "assets"
@@ -23,16 +25,28 @@ SCRIPT = "studio.js"
 
 @dataclass(frozen=True, slots=True)
 class StudioServices:
-    """What pages work with."""
+    """What pages work with. `site` and `forms` are the door's: our address, and tokens against foreign forms."""
 
     admin: Admin
     clock: Clock
     settings: Settings
+    site: Site = field(init=False)
+    forms: FormTokens = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "site", Site(self.settings))
+        object.__setattr__(self, "forms", FormTokens(self.site))
 
 
 def mount(app: FastAPI, services: StudioServices) -> None:
     """Serve the studio below `PREFIX`. Once a process: NiceGUI keeps one application."""
+    from tieline.studio.entry.guard import Guard
+    from tieline.studio.entry.routes import add_routes
+
     core.app.state.tieline = services
+    core.app.config.socket_io_js_transports = ["websocket"]
+    core.app.add_middleware(Guard)
+    add_routes(core.app)
     _serve_assets()
     pages.register()
     ui.run_with(

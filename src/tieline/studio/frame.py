@@ -16,10 +16,11 @@ from nicegui import ui
 from tieline.admin.app import Admin
 from tieline.admin.errors import Forbidden
 from tieline.errors import NotFound, TielineError
-from tieline.model.principal import COMMAND_LINE, Principal
+from tieline.model.principal import Principal
 from tieline.model.user import Right
 from tieline.observe.logging import get_logger
 from tieline.studio.app import StudioServices, services
+from tieline.studio.entry.site import SESSION
 from tieline.studio.layout import Heading, drawn
 from tieline.studio.menu import PAGES, Group, PageInfo
 from tieline.studio.parts.states import failed, not_allowed, not_there
@@ -35,11 +36,15 @@ class View:
 
     services: StudioServices
     heading: Heading
+    session: str
 
     @property
     def who(self) -> Principal:
-        """Who acts. Asked anew for every act: rights may have changed since the page was opened."""
-        return looking()
+        """Who acts. Asked anew for every act: rights may have changed since the page was opened.
+
+        Raises `SignedOut` when the session that opened the page has ended.
+        """
+        return self.admin.sessions.who(self.session)
 
     @property
     def admin(self) -> Admin:
@@ -49,11 +54,6 @@ class View:
     def may(self, right: Right) -> bool:
         """Whether they have the right."""
         return self.who.may(right)
-
-
-def looking() -> Principal:
-    """Who looks at the page being served."""
-    return COMMAND_LINE
 
 
 Build = Callable[..., Awaitable[None]]
@@ -76,9 +76,11 @@ def page(
 
         @functools.wraps(build)
         async def shown(**parameters: str) -> None:
-            who = looking()
-            with drawn(info, who.name, who.may) as heading:
-                await _build(build, View(services(), heading), info, parameters)
+            found = services()
+            session: str = ui.context.client.request.scope[SESSION]
+            who = found.admin.sessions.who(session)
+            with drawn(info, who.name, who.may, found.forms.of(session)) as heading:
+                await _build(build, View(found, heading, session), info, parameters)
 
         signature = dict(build.__annotations__)
         signature.pop("view", None)
@@ -97,8 +99,10 @@ async def _build(build: Build, view: View, info: PageInfo, parameters: dict[str,
             raise Forbidden(f"this page takes the right {info.right.value!r}", right=info.right)
         await build(view, **parameters)
     except Forbidden as error:
+        ui.context.client.status_code = 403
         not_allowed(error.message)
     except NotFound as error:
+        ui.context.client.status_code = 404
         not_there(error.message)
     except TielineError as error:
         failed(error.message)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from nicegui import ui
 
 from tieline.model.user import Right
+from tieline.studio.entry.forms import TOKEN_FIELD
 from tieline.studio.menu import Group, PageInfo, menu_of, menu_path
 from tieline.studio.paths import PREFIX
 
@@ -59,7 +60,7 @@ class Heading:
 
 
 @contextmanager
-def drawn(info: PageInfo, who: str, may: Callable[[Right], bool]) -> Iterator[Heading]:
+def drawn(info: PageInfo, who: str, may: Callable[[Right], bool], sign_out_token: str) -> Iterator[Heading]:
     """The frame around a page for somebody (`who` is their sign-in name); what is added within is its content."""
     ui.page_title(f"{info.title} · Tieline")
     theme = ui.context.client.request.cookies.get(THEME_COOKIE, "")
@@ -75,7 +76,7 @@ def drawn(info: PageInfo, who: str, may: Callable[[Right], bool]) -> Iterator[He
             ui.label("Tieline")
         ui.space()
         _theme_switch(dark)
-        _account_menu(who)
+        _account_menu(who, sign_out_token)
     with ui.element("main").classes("tl-page") as main:
         yield Heading(info.title)
     ui.skip_link("Skip to the content", target=main)
@@ -120,7 +121,7 @@ def _theme_choice(dark: ui.dark_mode, name: str, icon: str, text: str) -> None:
         item.on("click", js_handler=f"() => tieline.keepTheme('{name}')")
 
 
-def _account_menu(who: str) -> None:
+def _account_menu(who: str, sign_out_token: str) -> None:
     with ui.button(who, icon="account_circle").props(
         'flat dense no-caps aria-label="Your account"'
     ) as button:
@@ -129,4 +130,5 @@ def _account_menu(who: str) -> None:
             ui.menu_item("Your account", on_click=lambda: ui.navigate.to("/me"))
             ui.separator()
             with ui.element("form").props(f'method=post action="{SIGN_OUT}"'):
+                ui.element("input").props(f"type=hidden name={TOKEN_FIELD} value={sign_out_token}")
                 ui.menu_item("Sign out").on("click", js_handler="(e) => e.target.closest('form').submit()")

@@ -14,6 +14,9 @@ COOKIE = "tieline_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
 """The same by HTTPS: browsers take a cookie of such a name only from the very host, by HTTPS, for all paths."""
 
+SESSION = "tieline.session"
+"""Where in the ASGI scope the hash of the session's token is."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
