@@ -158,6 +158,23 @@ def _link_page(
         ),
     }
     title, text = titles[link.purpose]
+    response = plain_page(
+        title,
+        text,
+        action=_path(request, "/welcome" if first else "/join"),
+        fields=_link_fields(link, given, faults),
+        hidden=((TOKEN_FIELD, form_token), ("token", token)),
+        button="Create owner" if first else "Set password",
+        banner=banner,
+        status=status,
+        theme=_theme(request),
+    )
+    found.forms.set(response, cookie)
+    return response
+
+
+def _link_fields(link: OpenLink, given: dict[str, str], faults: dict[str, str]) -> list[Field]:
+    first = link.purpose is LinkPurpose.FIRST_OWNER
     fields = [Field("email", "E-mail", "email", link.email or "", "username", fixed=True)]
     if first:
         fields = [
@@ -186,19 +203,7 @@ def _link_page(
         ),
         Field("again", "Once more", "password", "", "new-password", _sentence(faults, "again")),
     ]
-    response = plain_page(
-        title,
-        text,
-        action=_path(request, "/welcome" if first else "/join"),
-        fields=fields,
-        hidden=((TOKEN_FIELD, form_token), ("token", token)),
-        button="Create owner" if first else "Set password",
-        banner=banner,
-        status=status,
-        theme=_theme(request),
-    )
-    found.forms.set(response, cookie)
-    return response
+    return fields
 
 
 def _dead_link(request: Request) -> Response:
