@@ -35,9 +35,9 @@ class Outcomes:
         if outcome.shared_id is not None:
             self._wake(outcome.shared_id)
 
-    async def withdraw(self, conversation_id: str) -> None:
+    async def withdraw(self, conversation_id: str, now: datetime) -> None:
         """The handoff that a saved outcome told of has failed: the call goes on."""
-        await self._store.withdraw_outcome(conversation_id)
+        await self._store.withdraw_outcome(conversation_id, now)
 
     async def close(self, closed: ConversationClosed) -> None:
         """The last write of a call; one without an outcome gets an empty one here."""

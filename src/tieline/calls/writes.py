@@ -88,7 +88,8 @@ class CallWrites:
     def withdraw_outcome(self) -> None:
         """The handoff that the outcome told of has failed; the next outcome to be saved is the call's."""
         self._saving = None
-        self._write_behind(self._quietly("withdraw_outcome", self._services.outcomes.withdraw(self._call_id)))
+        withdrawing = self._services.outcomes.withdraw(self._call_id, self._services.clock.utc())
+        self._write_behind(self._quietly("withdraw_outcome", withdrawing))
 
     def save_receipt(self, index: int, receipt: Receipt) -> None:
         """Store a receipt as it is now, behind the call's back."""

@@ -79,6 +79,11 @@ class DeliveryAttempt(Record):
     duration_ms: float
     answer: str = ""
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the receiver took the event: any answer of the 2xx kind."""
+        return self.status is not None and 200 <= self.status < 300
+
 
 class Delivery(Record):
     """One event on its way to one endpoint, with every attempt so far."""

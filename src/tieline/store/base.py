@@ -30,7 +30,7 @@ from tieline.model.resources import Resources
 from tieline.model.sms import SmsMessage
 from tieline.model.trunk import RefusalReason
 from tieline.store.figures import FigureStore
-from tieline.store.outbox import SmsStore
+from tieline.store.outbox import SmsStore, WebhookStore
 from tieline.store.people import AuditStore, UserStore
 
 
@@ -102,12 +102,13 @@ class RefusalFilter(Record):
 
 
 class Pruned(Record):
-    """How much was deleted: conversations, reservations, messages, and idempotency keys that were forgotten."""
+    """How much was deleted: conversations, reservations, messages, events, and keys that were forgotten."""
 
     conversations: int = 0
     reservations: int = 0
     keys: int = 0
     messages: int = 0
+    events: int = 0
 
 
 class ReservationStore(Protocol):
@@ -198,7 +199,7 @@ class ConversationStore(Protocol):
         """
         ...
 
-    async def withdraw_outcome(self, conversation_id: str) -> None:
+    async def withdraw_outcome(self, conversation_id: str, now: datetime) -> None:
         """The handoff that the outcome told of has failed and the call goes on: Get Handoff says so again.
 
         Nothing happens to a call that is closed.
@@ -289,7 +290,8 @@ class RetentionStore(Protocol):
         """Delete conversations that ended, and reservations that were made, more than `keep_s` seconds ago.
 
         None keeps them for ever. Idempotency keys older than `keep_keys_s` are forgotten. Open conversations, their
-        reservations, those of held and resting numbers, and those of remembered keys stay whatever their age.
+        reservations, those of held and resting numbers, and those of remembered keys stay whatever their age, and so
+        do webhook events that are still to be delivered.
         Other writes go on beside it.
         """
         ...
@@ -317,6 +319,7 @@ class Store(
     UserStore,
     CredentialStore,
     SmsStore,
+    WebhookStore,
     Protocol,
 ):
     """All of it, with a life cycle."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
@@ -18,10 +19,13 @@ from tieline.model.conversation import (
     RefusedCall,
     Turn,
 )
+from tieline.model.facts import call_ended, call_started, handoff_state_changed
 from tieline.model.receipt import Receipt
 from tieline.model.sms import SmsMessage
+from tieline.model.webhook import EventType
 from tieline.store.base import ConversationFilter, HandoffLookup, RefusalFilter
 from tieline.store.memory_figures import MemoryFigures
+from tieline.store.memory_outbox import MemoryOutbox
 from tieline.store.records import (
     KEPT_REFUSALS,
     call_state,
@@ -31,6 +35,7 @@ from tieline.store.records import (
     is_wanted,
     look_up,
     merge_refusal,
+    same_answer,
 )
 
 
@@ -47,6 +52,10 @@ class _Call:
         self.receipts: dict[int, Receipt] = {}
         self.call_ids: dict[str, None] = {}
         self.dialogs: tuple[str, ...] = ()
+
+    def answer(self) -> HandoffLookup:
+        """What Get Handoff answers."""
+        return look_up(self.opened.id, self.shared_id, self.outcome, closed=self.closed is not None)
 
     def read(self, *, whole: bool) -> Conversation:
         """The conversation; without turns, receipts and ladder unless `whole`."""
@@ -69,7 +78,7 @@ class _Call:
         )
 
 
-class MemoryConversations(MemoryFigures):
+class MemoryConversations(MemoryFigures, MemoryOutbox):
     """The `ConversationStore` protocol."""
 
     _settle_bound: Callable[[Callable[[str | None], bool], datetime], None]
@@ -82,7 +91,9 @@ class MemoryConversations(MemoryFigures):
 
     async def open_conversation(self, opened: ConversationOpened) -> None:
         """Store the start of a call. The first one stands."""
-        self._calls.setdefault(opened.id, _Call(opened))
+        if opened.id not in self._calls:
+            self._calls[opened.id] = _Call(opened)
+            self._tell(call_started(opened))
 
     async def mark_answered(self, conversation_id: str, now: datetime, dialogs: Sequence[str] = ()) -> None:
         """The call is answered. Raises `NotFound`."""
@@ -112,14 +123,16 @@ class MemoryConversations(MemoryFigures):
         call = self._call(outcome.conversation_id)
         known = call.outcome
         if known is None or (call.closed is None and outcome.revision > known.revision):
-            call.outcome = outcome
-            call.shared_id = outcome.shared_id or call.shared_id
+            with self._telling_handoff(call, outcome.saved_at):
+                call.outcome = outcome
+                call.shared_id = outcome.shared_id or call.shared_id
 
-    async def withdraw_outcome(self, conversation_id: str) -> None:
+    async def withdraw_outcome(self, conversation_id: str, now: datetime) -> None:
         """The call goes on after a handoff that failed. Raises `NotFound`."""
         call = self._call(conversation_id)
         if call.closed is None:
-            call.outcome = None
+            with self._telling_handoff(call, now):
+                call.outcome = None
 
     async def save_receipt(self, conversation_id: str, index: int, receipt: Receipt) -> None:
         """Keep a receipt as it is now. Raises `NotFound`."""
@@ -136,11 +149,23 @@ class MemoryConversations(MemoryFigures):
     def _close(self, call: _Call, closed: ConversationClosed) -> None:
         if call.closed is not None:
             return
-        call.closed = closed
-        call.outcome = call.outcome or empty_outcome(call.opened, closed.ended_at)
-        self._count_call(call.opened, closed, handed_off=call.outcome.handed_off)
+        with self._telling_handoff(call, closed.ended_at):
+            call.closed = closed
+            outcome = call.outcome = call.outcome or empty_outcome(call.opened, closed.ended_at)
+        self._tell(call_ended(call.opened, call.shared_id, closed, handed_off=outcome.handed_off))
+        self._count_call(call.opened, closed, handed_off=outcome.handed_off)
         for index in sorted(call.receipts):
             self._count_handoff(call.opened, call.receipts[index])
+
+    @contextmanager
+    def _telling_handoff(self, call: _Call, at: datetime) -> Iterator[None]:
+        """Tell it when what is written inside changes what Get Handoff answers for the call."""
+        before = call.answer()
+        yield
+        now = call.answer()
+        if not same_answer(before, now):
+            told = self._times_told(EventType.HANDOFF_STATE_CHANGED, call.opened.id)
+            self._tell(handoff_state_changed(call.opened, now.status, now.shared_id, call.outcome, at, told))
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
         """One conversation, whole."""
@@ -171,7 +196,7 @@ class MemoryConversations(MemoryFigures):
         if not candidates:
             return HandoffLookup(status=OutcomeStatus.UNKNOWN)
         call = max(candidates, key=lambda call: (call.opened.started_at, call.opened.id))
-        return look_up(call.opened.id, call.shared_id, call.outcome, closed=call.closed is not None)
+        return call.answer()
 
     async def calls_up(self) -> Sequence[str]:
         """Ids of the conversations that were not closed."""

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from tieline.errors import NotFound
+from tieline.model.facts import pool_exhausted, reservation_arrived, reservation_expired
 from tieline.model.lease import (
     BindDecision,
     NumberLease,
@@ -38,9 +39,12 @@ from tieline.model.reservation import (
 )
 from tieline.model.resources import Resources
 from tieline.model.rotation import Rotation
+from tieline.model.webhook import EventType
 from tieline.store.base import PoolNumber
 from tieline.store.errors import IdempotencyMismatch, PoolExhausted
 from tieline.store.identity import new_reservation_ids
+from tieline.store.memory_outbox import MemoryOutbox
+from tieline.store.outbox import EXPIRED_WITHIN
 from tieline.store.records import attach, describe_number, repeat_bind, stamp
 
 
@@ -86,7 +90,7 @@ class _Pool:
         return [self.leases[self.slots[number]] for number in self.policy.numbers]
 
 
-class MemoryReservations:
+class MemoryReservations(MemoryOutbox):
     """The `ReservationStore` and `ResourceStore` protocols."""
 
     def __init__(self) -> None:
@@ -121,8 +125,11 @@ class MemoryReservations:
             here.counters["refused"] += 1
             due = here.rotation.next_free()
             wait = here.policy.claim_cooldown_s + 1.0 if due is None else (due - stamp(now)) / 1e6
+            account = self._account_of(here.policy.project)
+            self._tell(pool_exhausted(pool, here.policy.project, account, now, wait))
             raise PoolExhausted(pool, retry_after_s=wait)
         free = here.leases[slot]
+        self._tell_expired(pool, free, now)
         here.counters["expired"] += is_no_show(free, now)
         here.counters["reserved"] += 1
         held = take(free, here.policy, lease_seconds(here.policy, request.ttl_s), now)
@@ -175,7 +182,38 @@ class MemoryReservations:
         reservation = decision.step.reservation
         self._store(here, decision.step)
         self._by_call[request.sip_call_id, request.from_tag] = reservation.id
-        return attach(decision.verdict, reservation, request, now)
+        result = attach(decision.verdict, reservation, request, now)
+        self._tell(
+            reservation_arrived(
+                reservation, self._account_of(reservation.project), request.conversation_id, now,
+                caller_matched=result.caller_matched,
+            )
+        )  # fmt: skip
+        return result
+
+    async def expired_reservation_events(self, now: datetime, limit: int) -> int:
+        """Put in an event for each reservation that expired lately without its call and has none yet."""
+        lapsed = [
+            (name, lease)
+            for name, here in self._pools.items()
+            for lease in here.leases
+            if is_no_show(lease, now) and lease.expires_at > now - EXPIRED_WITHIN
+        ]
+        lapsed.sort(key=lambda pair: pair[1].expires_at)
+        told = 0
+        for name, lease in lapsed:
+            told += told < limit and self._tell_expired(name, lease, now)
+        return told
+
+    def _tell_expired(self, pool: str, lease: NumberLease, now: datetime) -> bool:
+        """Tell of a number's last reservation if nobody called on it; whether that was news."""
+        held = self._reservations.get(self._current.get((pool, lease.number), ""))
+        type_ = EventType.RESERVATION_EXPIRED
+        if held is None or type_ not in self.wanted_events or not is_no_show(lease, now):
+            return False
+        news = not self._times_told(type_, held.id)
+        self._tell(reservation_expired(held, self._account_of(held.project)))
+        return news
 
     async def claim(self, reservation_id: str, epoch: int, now: datetime, *, verified: bool) -> bool:
         """BOUND -> CLAIMED; the number starts its cool-down. False when fenced off."""

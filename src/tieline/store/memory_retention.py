@@ -17,7 +17,7 @@ class MemoryRetention(MemoryReservations, MemoryConversations, MemorySms):
     """The `RetentionStore` protocol."""
 
     async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
-        """Forget idempotency keys, and delete ended calls, reservations and messages, that are older than told."""
+        """Forget idempotency keys, and delete ended calls, reservations, messages and events that are older."""
         keys = self._forget_keys(now - timedelta(seconds=keep_keys_s))
         if keep_s is None:
             return Pruned(keys=keys)
@@ -28,6 +28,7 @@ class MemoryRetention(MemoryReservations, MemoryConversations, MemorySms):
             conversations=self._delete_calls(before),
             reservations=self._delete_reservations(now, before),
             messages=self._delete_messages(before),
+            events=self._delete_events(before),
         )
 
     def _delete_messages(self, before: datetime) -> int:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from tieline.model.record import Record
 from tieline.model.sms import OptOut, SmsMessage, SmsState
 from tieline.model.webhook import Delivery, DeliveryAttempt, DeliveryState, EventType, WebhookEvent
 
+EXPIRED_WITHIN = timedelta(hours=1)
+"""How long ago a reservation may have expired for its event to be put in still."""
+
 
 class DeliveryFilter(Record):
     """What to list, newest first. None means any; `endpoint` is a webhook's name, `subject` that of the event."""
 
+    id: str | None = None
     account: str | None = None
+    project: str | None = None
     endpoint: str | None = None
     subject: str | None = None
+    type: EventType | None = None
     state: DeliveryState | None = None
+    before: datetime | None = None
     limit: int = 100
+
+
+class DeliveryFigures(Record):
+    """How an endpoint's newest deliveries went; `last_failure` is the newest attempt among them that failed."""
+
+    waiting: int = 0
+    delivered: int = 0
+    failed: int = 0
+    last_failure: DeliveryAttempt | None = None
 
 
 class SmsFilter(Record):
@@ -36,7 +52,9 @@ class SmsFilter(Record):
 class WebhookStore(Protocol):
     """The outbox of webhook events. Facts of calls and reservations put theirs in with the same commit.
 
-    `wanted_events` are the types that some endpoint gets: only those are written. The composition root sets it.
+    `wanted_events` are the types that some endpoint gets: only those are written. The server sets it, before it
+    settles what the last process left behind. Of the deliveries to one endpoint about one subject only the oldest that
+    waits has a `next_at`; the one behind it gets its own when that one is delivered or has failed.
     """
 
     wanted_events: Collection[EventType]
@@ -49,34 +67,46 @@ class WebhookStore(Protocol):
         """Events that were given no deliveries yet, oldest first."""
         ...
 
-    async def route_event(self, event_id: str, endpoints: Sequence[str], now: datetime) -> Sequence[str]:
-        """Give an event one delivery to each endpoint (by name), due at once; returns their ids. Once only."""
+    async def route_events(self, routes: Sequence[tuple[str, Sequence[str]]], now: datetime) -> None:
+        """Give each event (by id) one delivery to each of its endpoints (by name), due at once. Once only."""
         ...
 
-    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Deliveries that are due, oldest event first; of one endpoint and subject only the oldest waiting one."""
+    async def send_event(self, event: WebhookEvent, endpoint: str, now: datetime) -> str:
+        """Put an event in for one endpoint alone, wanted or not; the id of its delivery."""
         ...
 
-    async def next_delivery_at(self) -> datetime | None:
-        """When the next waiting delivery is due; None when none waits."""
+    async def due_deliveries(self, endpoint: str, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries to an endpoint that are due, the longest due first."""
+        ...
+
+    async def next_delivery_at(self, endpoint: str) -> datetime | None:
+        """When the next delivery to an endpoint is due; None when none waits."""
         ...
 
     async def save_attempt(
         self, delivery_id: str, attempt: DeliveryAttempt, state: DeliveryState, next_at: datetime | None
     ) -> None:
-        """Add an attempt and say what becomes of the delivery. Raises `NotFound`."""
+        """Add an attempt and say what becomes of the delivery, if it still waits. Raises `NotFound`."""
         ...
 
     async def redeliver(self, delivery_id: str, now: datetime) -> Delivery:
         """Let a delivery, whatever its state, be tried again from now on. Raises `NotFound`."""
         ...
 
+    async def give_up_deliveries(self, endpoints: Collection[str]) -> int:
+        """What waits for endpoints other than these will not be delivered; returns how many."""
+        ...
+
     async def deliveries(self, wanted: DeliveryFilter) -> Sequence[Delivery]:
         """Matching deliveries with all their attempts, newest event first."""
         ...
 
+    async def delivery_figures(self, endpoint: str, *, limit: int = 1000) -> DeliveryFigures:
+        """How the endpoint's `limit` newest deliveries went."""
+        ...
+
     async def expired_reservation_events(self, now: datetime, limit: int) -> int:
-        """Put in an event for each reservation that expired without its call and has none yet; returns how many."""
+        """Put in an event for each reservation that expired lately without its call and has none yet; how many."""
         ...
 
 

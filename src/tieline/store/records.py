@@ -139,6 +139,13 @@ def look_up(
     return HandoffLookup(status=status, conversation_id=conversation_id, shared_id=shared_id, state=state)
 
 
+def same_answer(one: HandoffLookup, other: HandoffLookup) -> bool:
+    """Whether Get Handoff says the same both times, whenever that was stored."""
+    return (one.status, one.shared_id, one.state and one.state.data) == (
+        other.status, other.shared_id, other.state and other.state.data
+    )  # fmt: skip
+
+
 def is_wanted(conversation: Conversation, shared_id: str | None, wanted: ConversationFilter) -> bool:
     """Whether a conversation passes the filter. `number` is the caller's or the callee's."""
     opened = conversation.opened

@@ -344,7 +344,19 @@ webhook_deliveries = Table(
     Column("next_at", Integer),
     Column("attempts", Text, nullable=False, server_default="[]"),
 )
-Index("webhook_deliveries_due", webhook_deliveries.c.next_at, sqlite_where=text("state = 'waiting'"))
+Index(
+    "webhook_deliveries_due",
+    webhook_deliveries.c.endpoint,
+    webhook_deliveries.c.next_at,
+    sqlite_where=text("state = 'waiting'"),
+)
+Index(
+    "webhook_deliveries_in_turn",
+    webhook_deliveries.c.endpoint,
+    webhook_deliveries.c.subject,
+    webhook_deliveries.c.event_seq,
+    sqlite_where=text("state = 'waiting'"),
+)
 Index("webhook_deliveries_by_endpoint", webhook_deliveries.c.endpoint, webhook_deliveries.c.event_seq)
 Index("webhook_deliveries_by_event", webhook_deliveries.c.event_seq)
 

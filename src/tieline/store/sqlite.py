@@ -17,6 +17,7 @@ from tieline.store.sqlite_connection import Reader, connect_writer
 from tieline.store.sqlite_conversations import SqliteConversations
 from tieline.store.sqlite_credentials import SqliteCredentials
 from tieline.store.sqlite_figures import SqliteFigures
+from tieline.store.sqlite_outbox import SqliteOutbox
 from tieline.store.sqlite_people import SqlitePeople
 from tieline.store.sqlite_reservations import SqliteReservations
 from tieline.store.sqlite_resources import SqliteResources
@@ -38,6 +39,7 @@ class SqliteStore(
     SqlitePeople,
     SqliteCredentials,
     SqliteSms,
+    SqliteOutbox,
 ):
     """Everything `tieline.store.base.Store` promises, in the SQLite file at `path`. For use from one event loop.
 

@@ -37,6 +37,7 @@ from tieline.store.records import (
     storable,
 )
 from tieline.store.sqlite_connection import Reader
+from tieline.store.sqlite_events import SqliteEvents
 from tieline.store.sqlite_figures import count_call, count_handoff, count_refusal
 from tieline.store.sqlite_sms import insert_messages
 from tieline.store.sqlite_writer import Writer
@@ -93,7 +94,7 @@ _LAST_REFUSAL = """
 SELECT seq, document FROM refusals WHERE source = ? AND reason = ? AND at > ? ORDER BY seq DESC"""
 
 
-class SqliteConversations:
+class SqliteConversations(SqliteEvents):
     """The `ConversationStore` protocol."""
 
     _writer: Writer
@@ -116,7 +117,12 @@ class SqliteConversations:
             opened.env,
             opened.channel_type,
         )
-        await self._writer.submit(lambda connection: _run(connection, _OPEN, values))
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(_OPEN, values).rowcount:
+                self._tell_opened(connection, opened)
+
+        await self._writer.submit(job)
 
     async def mark_answered(self, conversation_id: str, now: datetime, dialogs: Sequence[str] = ()) -> None:
         """The call is answered. Raises `NotFound`."""
@@ -161,12 +167,21 @@ class SqliteConversations:
 
     async def save_outcome(self, outcome: Outcome) -> None:
         """Commit what Get Handoff will answer; the highest revision stands. Raises `NotFound`."""
-        await self._writer.submit(lambda connection: _save_outcome(connection, outcome))
 
-    async def withdraw_outcome(self, conversation_id: str) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            with self._telling_handoff(connection, outcome.conversation_id, outcome.saved_at):
+                _save_outcome(connection, outcome)
+
+        await self._writer.submit(job)
+
+    async def withdraw_outcome(self, conversation_id: str, now: datetime) -> None:
         """The call goes on after a handoff that failed. Raises `NotFound`."""
 
         def job(connection: sqlite3.Connection) -> None:
+            with self._telling_handoff(connection, conversation_id, now):
+                withdraw(connection)
+
+        def withdraw(connection: sqlite3.Connection) -> None:
             if connection.execute(_GO_ON, (conversation_id,)).rowcount:
                 connection.execute(_WITHDRAW, (conversation_id,))
             elif connection.execute(_EXISTS, (conversation_id,)).fetchone() is None:
@@ -186,7 +201,13 @@ class SqliteConversations:
 
     async def close_conversation(self, closed: ConversationClosed) -> None:
         """The last write of a call; the first one stands. Raises `NotFound`."""
-        await self._writer.submit(lambda connection: _close(connection, closed))
+        await self._writer.submit(lambda connection: self._close(connection, closed))
+
+    def _close(self, connection: sqlite3.Connection, closed: ConversationClosed) -> None:
+        with self._telling_handoff(connection, closed.conversation_id, closed.ended_at):
+            done = _close(connection, closed)
+        if done:
+            self._tell_closed(connection, closed)
 
     async def calls_up(self) -> Sequence[str]:
         """Ids of the conversations that were not closed."""
@@ -206,7 +227,7 @@ class SqliteConversations:
             for document, answered_at in up:
                 opened = msgspec.json.decode(document, type=ConversationOpened)
                 at = None if answered_at is None else read_stamp(answered_at)
-                _close(connection, interrupted(opened.id, at, now))
+                self._close(connection, interrupted(opened.id, at, now))
             return len(up)
 
         return await self._writer.submit(job)
@@ -262,10 +283,6 @@ def _unknown(conversation_id: str) -> NotFound:
     return NotFound("no such conversation", conversation_id=conversation_id)
 
 
-def _run(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
-    connection.execute(statement, values)
-
-
 def _add(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
     """Add a row that belongs to the conversation named first in `values`."""
     try:
@@ -287,8 +304,8 @@ def _save_outcome(connection: sqlite3.Connection, outcome: Outcome) -> None:
         connection.execute(_OUTCOME_KNOWN, (shared_id, outcome.handed_off, outcome.conversation_id))
 
 
-def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> None:
-    """Close a conversation that is open, and count it; one that has no outcome gets an empty one."""
+def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> bool:
+    """Close a conversation that is open, and count it; one without an outcome gets an empty one. Whether it was open."""
     key = (closed.conversation_id,)
     ladder = None
     if closed.ladder:
@@ -299,7 +316,7 @@ def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> None:
     if row is None:
         raise _unknown(closed.conversation_id)
     if not done:
-        return
+        return False
     opened = msgspec.json.decode(row[0], type=ConversationOpened)
     if connection.execute(_HAS_OUTCOME, key).fetchone() is None:
         outcome = empty_outcome(opened, closed.ended_at)
@@ -308,6 +325,7 @@ def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> None:
     count_call(connection, opened, closed, handed_off=bool(row[1]))
     for (text,) in receipts:
         count_handoff(connection, opened, msgspec.json.decode(text, type=Receipt))
+    return True
 
 
 def _record_refusal(connection: sqlite3.Connection, refused: RefusedCall) -> None:

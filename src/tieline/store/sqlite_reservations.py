@@ -30,6 +30,7 @@ from tieline.store.errors import IdempotencyMismatch, InFlight, PoolExhausted
 from tieline.store.identity import ReservationKeys, reservation_key
 from tieline.store.records import attach, repeat_bind, stamp, storable
 from tieline.store.sqlite_connection import Reader
+from tieline.store.sqlite_events import SqliteEvents
 from tieline.store.sqlite_pools import read_delays, read_history, read_lingering, read_numbers, read_stats
 from tieline.store.sqlite_rows import (
     ADMIN_NUMBER,
@@ -99,7 +100,7 @@ class Hints:
         return wait if (wait := known[1] - stamp(now)) > 0 else None
 
 
-class SqliteReservations:
+class SqliteReservations(SqliteEvents):
     """The `ReservationStore` protocol, and the part of the writer's group policy that concerns it."""
 
     _writer: Writer
@@ -129,9 +130,10 @@ class SqliteReservations:
             if (wait := self._hints.wait_us(pool, now)) is not None:
                 raise self._exhausted(self._pools[pool], wait)
             reservation: Reservation = await self._writer.submit_alike(Wanted(request, pool, now))
-        except PoolExhausted:
+        except PoolExhausted as refused:
             with self._refused_lock:
                 self._refused[pool] += 1
+            self._tell_exhausted(self._pools.get(pool), now, refused.retry_after_s)
             raise
         return reservation
 
@@ -170,6 +172,7 @@ class SqliteReservations:
             made = take_in_turn(connection, entry, [wanted[at] for at in positions], self._keys)
             for position, reservation in zip(positions, made, strict=False):
                 results[position] = reservation
+            self._tell_lapsed(connection, entry, made)
             refused = positions[len(made) :]
             if refused:
                 now = max(wanted[position].now for position in positions)
@@ -236,7 +239,9 @@ class SqliteReservations:
                 connection.execute(_COUNT["expired"], (entry.id,))
         _store(connection, number_id, decision.step)
         self._hints.forget(request.pool)
-        return attach(decision.verdict, decision.step.reservation, request, now)
+        result = attach(decision.verdict, decision.step.reservation, request, now)
+        self._tell_bound(connection, request, result, now)
+        return result
 
     async def claim(self, reservation_id: str, epoch: int, now: datetime, *, verified: bool) -> bool:
         """BOUND -> CLAIMED; the number starts its cool-down. False when fenced off."""

@@ -56,6 +56,7 @@ class SqliteResources:
     _pools: dict[str, PoolEntry]
     _hints: Hints
     _seal: Seal
+    _project_accounts: dict[str, str] | None
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,6 +125,7 @@ class SqliteResources:
             for number, name, policy, member in rows
         }
         self._hints.forget()
+        self._project_accounts = None
 
 
 def _read_documents(connection: sqlite3.Connection) -> dict[str, Any]:

@@ -57,6 +57,17 @@ SELECT project, idempotency_key, key FROM reservations INDEXED BY reservations_b
 _FORGET_KEYS = """
 UPDATE reservations SET idempotency_key = NULL, body_hash = NULL WHERE key IN (SELECT value FROM json_each(?))"""
 
+_NONE_WAITS = """
+    NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_seq = e.seq AND d.state = 'waiting')"""
+_EVENTS = "SELECT seq, at FROM webhook_events WHERE seq > ? ORDER BY seq LIMIT ?"
+_DELETE_EVENTS = (
+    f"""DELETE FROM webhook_deliveries WHERE event_seq IN (
+        SELECT e.seq FROM json_each(?) JOIN webhook_events e ON e.seq = value WHERE {_NONE_WAITS})""",  # noqa: S608
+    f"""DELETE FROM webhook_events WHERE seq IN (
+        SELECT e.seq FROM json_each(?) JOIN webhook_events e ON e.seq = value
+            WHERE e.routed = 1 AND {_NONE_WAITS})""",  # noqa: S608
+)
+
 
 class SqliteRetention:
     """The `RetentionStore` protocol."""
@@ -66,7 +77,7 @@ class SqliteRetention:
     _forget_figures: Callable[[datetime], Awaitable[None]]
 
     async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
-        """Forget idempotency keys, and delete ended calls, reservations and messages, that are older than told."""
+        """Forget idempotency keys, and delete ended calls, reservations, messages and events that are older."""
         keys = await self._forget_keys(stamp(now - timedelta(seconds=keep_keys_s)))
         if keep_s is None:
             return Pruned(keys=keys)
@@ -77,6 +88,7 @@ class SqliteRetention:
             conversations=await self._delete_conversations(before),
             reservations=await self._delete_reservations(now, stamp(before)),
             messages=await self._delete_messages(stamp(before)),
+            events=await self._delete_events(stamp(before)),
         )
 
     async def _delete_messages(self, before: int) -> int:
@@ -118,6 +130,21 @@ class SqliteRetention:
             if rows:
                 due = json.dumps([key for (key,) in rows])
                 deleted += await self._write((_DELETE_RESERVATIONS,), (stamp(now), due))
+        return deleted
+
+    async def _delete_events(self, before: int) -> int:
+        """Delete webhook events of before `before` (stamp), unless they are still to be delivered; how many.
+
+        They are numbered as they came in, which is nearly the order of their times: the first look that finds none
+        so old is the last.
+        """
+        deleted = 0
+        due = [0]
+        while due:
+            rows = await self._read(_EVENTS, (due[-1], LOOK))
+            due = [seq for seq, at in rows if at < before]
+            for start in range(0, len(due), CHUNK):
+                deleted += await self._write(_DELETE_EVENTS, (json.dumps(due[start : start + CHUNK]),))
         return deleted
 
     async def _read(self, statement: str, values: Sequence[Any]) -> list[Any]:

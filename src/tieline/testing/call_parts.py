@@ -309,10 +309,10 @@ class JournalStore(MemoryStore):
             self.replaced[outcome.conversation_id] = outcome.revision
         await super().save_outcome(outcome)
 
-    async def withdraw_outcome(self, conversation_id: str) -> None:
+    async def withdraw_outcome(self, conversation_id: str, now: datetime) -> None:
         """The call goes on."""
         await self._commit("withdraw_outcome")
-        await super().withdraw_outcome(conversation_id)
+        await super().withdraw_outcome(conversation_id, now)
 
     async def save_receipt(self, conversation_id: str, index: int, receipt: Receipt) -> None:
         """A receipt as it is now; not in the journal, for it is written with every step."""

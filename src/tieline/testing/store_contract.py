@@ -3,7 +3,8 @@
 A test class of a store inherits the contracts and provides an async fixture `store` that gives an open one:
 
     class TestMyStore(
-        ReservationContract, FailureContract, ConversationContract, HandoffContract, ResourceContract, RetentionContract
+        ReservationContract, FailureContract, ConversationContract, HandoffContract, ResourceContract,
+        RetentionContract, WebhookContract,
     ): ...
 
 `pytest-asyncio` in auto mode runs the tests.

@@ -52,7 +52,7 @@ class HandoffContract:
         for _ in range(2):
             await store.save_outcome(outcome())
             assert (await look(store, conversation_id=CALL)).status is OutcomeStatus.ENDED_WITH_HANDOFF
-            await store.withdraw_outcome(CALL)
+            await store.withdraw_outcome(CALL, after(2))
             assert (await look(store, conversation_id=CALL)).status is OutcomeStatus.IN_PROGRESS
             found = await store.conversation(CALL)
             assert found is not None
@@ -66,7 +66,7 @@ class HandoffContract:
         await store.open_conversation(opened())
         await store.save_outcome(outcome())
         await store.close_conversation(closed())
-        await store.withdraw_outcome(CALL)
+        await store.withdraw_outcome(CALL, after(2))
         assert (await look(store, conversation_id=CALL)).status is OutcomeStatus.ENDED_WITH_HANDOFF
 
     async def test_receipts_grow_with_their_steps(self, store: Store) -> None:
@@ -104,7 +104,7 @@ class HandoffContract:
 
     async def test_handoffs_of_an_unknown_conversation_are_not_found(self, store: Store) -> None:
         for write in (
-            store.withdraw_outcome("none"),
+            store.withdraw_outcome("none", T0),
             store.save_receipt("none", 0, Receipt()),
             store.note_leg("none", "s"),
         ):

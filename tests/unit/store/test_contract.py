@@ -17,10 +17,12 @@ from tieline.testing.store_contract_people import AuditContract, PeopleContract
 from tieline.testing.store_contract_retention import RetentionContract
 from tieline.testing.store_contract_search import FigureContract, SearchContract
 from tieline.testing.store_contract_sms import SmsContract
+from tieline.testing.store_contract_webhooks import WebhookContract
 from tieline.testing.store_samples import T0
 
 
 class _Contract(
+    WebhookContract,
     ReservationContract,
     FailureContract,
     ConversationContract,

@@ -186,8 +186,13 @@ def _webhooks() -> None:
     op.create_index(
         "webhook_deliveries_due",
         "webhook_deliveries",
-        ["next_at"],
-        unique=False,
+        ["endpoint", "next_at"],
+        sqlite_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
+        "webhook_deliveries_in_turn",
+        "webhook_deliveries",
+        ["endpoint", "subject", "event_seq"],
         sqlite_where=sa.text("state = 'waiting'"),
     )
 
