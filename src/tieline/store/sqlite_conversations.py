@@ -305,7 +305,7 @@ def _save_outcome(connection: sqlite3.Connection, outcome: Outcome) -> None:
 
 
 def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> bool:
-    """Close a conversation that is open, and count it; one without an outcome gets an empty one. Whether it was open."""
+    """Close a conversation that is open, and count it; one without outcome gets an empty one. Whether it was open."""
     key = (closed.conversation_id,)
     ladder = None
     if closed.ladder:
