@@ -1,0 +1,1 @@
+"""Numbers & Pools: all pools, one pool, its numbers and reservations, its forecast, import, and trying it out."""
