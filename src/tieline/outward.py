@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from tieline.admin.app import Admin
 from tieline.admin.audit import AuditAdmin
 from tieline.admin.credentials import CredentialAdmin
+from tieline.admin.exposure import ExposureAdmin
 from tieline.admin.handoffs import HandoffAdmin
 from tieline.admin.passwords import Passwords
 from tieline.admin.people import PeopleAdmin
@@ -24,10 +25,12 @@ from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.admin.sessions import Sessions
 from tieline.admin.sign_in import SignIn
 from tieline.admin.trail import AuditTrail
+from tieline.admin.trunks import TrunkAdmin, TrunkLive
 from tieline.calls.directory import Directory
 from tieline.calls.leg_switch import LegSwitch
 from tieline.calls.registry import CallRegistry
 from tieline.calls.reservations import Reservations
+from tieline.calls.trunk_watch import TrunkWatch
 from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.observe.logging import get_logger
@@ -48,6 +51,7 @@ class Outward:
         registry: CallRegistry,
         legs: LegSwitch,
         reservations: Reservations,
+        trunks: TrunkWatch,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -87,6 +91,10 @@ class Outward:
             ),
             handoffs=HandoffAdmin(resources, recent),
             credentials=CredentialAdmin(resources, store, registry.uses, clock),
+            exposure=ExposureAdmin(resources, store, recent),
+            trunks=TrunkAdmin(
+                resources, TrunkLive(health=trunks.states, calls=registry.admission.calls_on), reach, settings
+            ),
         )  # fmt: skip
 
     def mount(self, app: FastAPI) -> None:

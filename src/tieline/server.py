@@ -131,7 +131,14 @@ class Server:
             self._call_services(), self.admission, self.refusals, self.agents.take, self.agents.give_back
         )
         self.outward = Outward(
-            settings, self.store, self.clock, self.metrics, self.registry, self.legs, self.reservations
+            settings,
+            self.store,
+            self.clock,
+            self.metrics,
+            self.registry,
+            self.legs,
+            self.reservations,
+            self.trunks,
         )
         self.http = self._http_services()
         self._web: WebServer | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tieline.admin.audit import AuditAdmin
 from tieline.admin.credentials import CredentialAdmin
+from tieline.admin.exposure import ExposureAdmin
 from tieline.admin.handoffs import HandoffAdmin
 from tieline.admin.people import PeopleAdmin
 from tieline.admin.pools import PoolAdmin
@@ -14,6 +15,7 @@ from tieline.admin.resources import ResourceAdmin
 from tieline.admin.sessions import Sessions
 from tieline.admin.sign_in import SignIn
 from tieline.admin.trail import AuditTrail
+from tieline.admin.trunks import TrunkAdmin
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,5 @@ class Admin:
     pools: PoolAdmin
     handoffs: HandoffAdmin
     credentials: CredentialAdmin
+    exposure: ExposureAdmin
+    trunks: TrunkAdmin

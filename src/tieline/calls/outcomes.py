@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -92,6 +93,19 @@ class Outcomes:
         for saved in self._waiting.get(key, ()):
             if not saved.done():
                 saved.set_result(None)
+
+
+def handoff_answer(found: HandoffLookup, *, five9: bool) -> dict[str, Any]:
+    """The answer for an ended call: `shared_id` only when the call has one."""
+    data = found.state.data if found.state is not None else {}
+    answer: dict[str, Any] = {"id": found.conversation_id, "data": data, "status": str(found.status)}
+    shared_id = found.state.shared_id if found.state is not None else found.shared_id
+    if shared_id is not None:
+        answer["shared_id"] = shared_id
+    if five9:
+        answer["contained"] = data.get("contained")
+        answer["destination"] = data.get("destination")
+    return answer
 
 
 def _outcome_of(conversation: Conversation, directory: Directory, now: datetime) -> Outcome:

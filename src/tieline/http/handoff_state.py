@@ -7,12 +7,12 @@ Four cases: unknown id (404 `unknown`), call still up (404 `in_progress`), ended
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tieline.calls.outcomes import handoff_answer
 from tieline.errors import InvalidInput
 from tieline.http.auth import authenticate, key_from_headers, require_scope, resolve_project
 from tieline.http.errors import HttpError
@@ -97,19 +97,6 @@ class GetHandoff:
         return Response(
             msgspec.json.encode(handoff_answer(found, five9=five9)), media_type="application/json"
         )
-
-
-def handoff_answer(found: HandoffLookup, *, five9: bool) -> dict[str, Any]:
-    """The answer for an ended call: `shared_id` only when the call has one."""
-    data = found.state.data if found.state is not None else {}
-    answer: dict[str, Any] = {"id": found.conversation_id, "data": data, "status": str(found.status)}
-    shared_id = found.state.shared_id if found.state is not None else found.shared_id
-    if shared_id is not None:
-        answer["shared_id"] = shared_id
-    if five9:
-        answer["contained"] = data.get("contained")
-        answer["destination"] = data.get("destination")
-    return answer
 
 
 def wait_seconds(given: str | None, longest: float) -> float:

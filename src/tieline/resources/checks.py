@@ -34,7 +34,7 @@ def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None
     _check_pools(resources, fault)
     _check_pool_numbers(resources, fault)
     _check_project_numbers(resources, fault)
-    _check_trunks(resources, fault)
+    _check_trunks(resources, fault, drafts["trunks"])
     _check_reach(resources, fault)
     _check_handoffs(resources, fault)
     _check_secrets(resources, fault)
@@ -136,9 +136,10 @@ def _check_project_numbers(resources: Resources, fault: Fault) -> None:
                 fault("projects", project.slug, "numbers", f"{number} already routes to {other}")
 
 
-def _check_trunks(resources: Resources, fault: Fault) -> None:
+def _check_trunks(resources: Resources, fault: Fault, drafts: Mapping[str, Draft]) -> None:
     holders: dict[str, list[Trunk]] = {}
-    for trunk in resources.trunks:
+    # Those of the file last: of two that cannot be told apart, the one at hand is at fault.
+    for trunk in sorted(resources.trunks, key=lambda one: one.name in drafts):
         if not trunk.networks:
             fault("trunks", trunk.name, "networks", "at least one network is needed")
         if (trunk.number_from is NumberSource.HEADER) != (trunk.number_header is not None):
