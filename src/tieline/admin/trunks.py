@@ -27,8 +27,9 @@ STANDARD_PORTS = {Transport.UDP: 5060, Transport.TCP: 5060, Transport.TLS: 5061}
 class ListedTrunk(Record):
     """A trunk without its secrets. `account` is a slug, None for one that is there for all.
 
-    `calls` are those up now, None for those who see but their own share of a trunk that is there for all. `state` is None where nobody watches: neither OPTIONS nor a registration is asked for. `pools` are those that
-    trust it by name, `uses` the destinations (`project: name`) whose calls go out by it.
+    `calls` are those up now, None for those who see but their own share of a trunk that is there for all. `state` is
+    None where nobody watches: neither OPTIONS nor a registration is asked for. `pools` are those that trust it by name,
+    `uses` the destinations (`project: name`) whose calls go out by it.
     """
 
     name: str
