@@ -130,16 +130,7 @@ class Server:
         self.registry = CallRegistry(
             self._call_services(), self.admission, self.refusals, self.agents.take, self.agents.give_back
         )
-        self.outward = Outward(
-            settings,
-            self.store,
-            self.clock,
-            self.metrics,
-            self.registry,
-            self.legs,
-            self.reservations,
-            self.trunks,
-        )
+        self.outward = self._make_outward()
         self.http = self._http_services()
         self._web: WebServer | None = None
         self._web_task: asyncio.Task[None] | None = None
@@ -147,6 +138,12 @@ class Server:
         self._lost_dialogs: list[str] = []
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._log = get_logger("server")
+
+    def _make_outward(self) -> Outward:
+        return Outward(
+            self.settings, self.store, self.clock, self.metrics, self.registry, self.legs, self.reservations,
+            self.trunks,
+        )  # fmt: skip
 
     def _http_services(self) -> Services:
         return Services(
