@@ -33,10 +33,14 @@ from tieline.calls.reservations import Reservations
 from tieline.calls.trunk_watch import TrunkWatch
 from tieline.clock import Clock
 from tieline.config import Settings
+from tieline.gateway.calls import media_host
+from tieline.gateway.twilio_voice import TwilioVoice, VoiceReach
+from tieline.http.voice import VoiceRoutes
+from tieline.integrations.twilio.accounts import TwilioAccounts
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
 from tieline.store.base import Store
-from tieline.wiring import check_folder
+from tieline.wiring import check_folder, twilio_sip_address
 
 
 class Outward:
@@ -76,6 +80,14 @@ class Outward:
             longest=timedelta(days=settings.studio.session_max_days),
         )
         passwords = Passwords()
+        self.twilio = TwilioAccounts(settings.twilio.api_url)
+        self.voice = TwilioVoice(
+            registry,
+            legs,
+            self.twilio,
+            VoiceReach(http=lambda: reach.http, sip=partial(twilio_sip_address, settings, reach)),
+            media_host(settings.rtp.bind_host),
+        )
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -99,6 +111,7 @@ class Outward:
 
     def mount(self, app: FastAPI) -> None:
         """Add to the HTTP application what needs to be there before it serves."""
+        VoiceRoutes(self.voice, self.metrics, lambda: self.settings.server.public_url).mount(app)
         if self.settings.studio.enabled:
             from tieline.studio.app import StudioServices, mount
 
@@ -110,6 +123,7 @@ class Outward:
         self._begin(self.admin.pools.watch(), "pool pace")
         self._closers.append(partial(self.registry.uses.save, self.store))
         self._begin(self.registry.uses.keep_saving(self.store), "credential use")
+        self._closers += [self.twilio.close, self.voice.stop]
         await self.follow(directory)
 
     async def first_owner_link(self, http: str) -> str | None:
@@ -126,6 +140,8 @@ class Outward:
     async def follow(self, directory: Directory) -> None:
         """The resources have changed."""
         self.directory = directory
+        self.voice.follow(directory)
+        await self.twilio.keep(directory.resources.twilio)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Keep a chore going until the server stops."""

@@ -181,6 +181,7 @@ class Server:
             observer=MetricsObserver(self.metrics),
             trunk=self._trunk,
             location=self.location,
+            provider=self.legs,
         )
 
     # -- life -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tieline import __version__
+from tieline.admin.reach import Reach
 from tieline.agent.barred import BarredAgent
 from tieline.agent.pool import AgentPool
 from tieline.agent.settings import AgentSettings
@@ -242,6 +243,16 @@ def media_address(settings: Settings) -> Callable[[Trunk, str], str]:
         return local_address_towards(peer)
 
     return choose
+
+
+def twilio_sip_address(settings: Settings, reach: Reach) -> str:
+    """Host and parameters of the SIP URI at which Twilio dials us: as configured, else advertised; TLS if it is on."""
+    if settings.twilio.sip_address:
+        return settings.twilio.sip_address
+    if "tls" in {name.lower() for name in reach.sip}:
+        key = next(name for name in reach.sip if name.lower() == "tls")
+        return f"{reach.sip_host(key)};transport=tls"
+    return reach.sip_host(next(iter(reach.sip), ""))
 
 
 def listen_http(settings: Settings) -> socket.socket:

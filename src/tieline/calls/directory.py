@@ -6,6 +6,8 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Sequence
 
+import msgspec
+
 from tieline.model.pool import Pool
 from tieline.model.project import Account, ApiKey, Project, SipToken
 from tieline.model.resources import Resources
@@ -59,12 +61,24 @@ class Directory:
         for project in self.resources.projects:
             for number in project.numbers:
                 self._projects_by_number[number].append(project)
+        self._index_twilio()
         networks: list[tuple[_Network, Trunk]] = [
             (ipaddress.ip_network(block, strict=False), trunk)
             for trunk in self.resources.trunks
             for block in trunk.networks
         ]
         self._networks = sorted(networks, key=lambda pair: -pair[0].prefixlen)
+
+    def _index_twilio(self) -> None:
+        """Numbers of a Twilio account that a project takes are its numbers, in the environment chosen for each."""
+        for connection in self.resources.twilio:
+            for line in connection.numbers:
+                project = self._projects_by_name.get(line.project) if line.project is not None else None
+                if project is None:
+                    continue
+                others = [one for one in self._projects_by_number[line.number] if one.id != project.id]
+                chosen = msgspec.structs.replace(project, env=line.env)
+                self._projects_by_number[line.number] = [*others, chosen]
 
     def account(self, name: str) -> Account | None:
         """The account with this id or slug."""

@@ -6,6 +6,7 @@ from tieline.calls.call import Call
 from tieline.calls.endings import NORMAL_CLEARING
 from tieline.handoff.bye import ByeHandoff
 from tieline.handoff.ladder import Attempt
+from tieline.integrations.profiles import dialect_of
 
 
 class GivingBack:
@@ -16,7 +17,9 @@ class GivingBack:
         plan = attempt.plan
         was_open = call.leg.is_open
         call.leg.bye(plan.headers, None if plan.has_header("Reason") else NORMAL_CLEARING)
-        self._machine = ByeHandoff(attempt.receipt, call.services.clock.utc())
+        unread = plan.headers and not dialect_of(call.route.trunk).profile.bye_headers
+        note = f"nobody reads the headers of a BYE there: {len(plan.headers)} not carried" if unread else ""
+        self._machine = ByeHandoff(attempt.receipt, call.services.clock.utc(), note)
         if not was_open or call.leg.over.done():
             self.on_leg_over()
 

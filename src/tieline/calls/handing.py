@@ -14,6 +14,7 @@ from typing import Any
 from tieline.calls.bridging import Bridge
 from tieline.calls.call import Call
 from tieline.calls.giving_back import GivingBack
+from tieline.calls.provider import ProviderCall
 from tieline.calls.receipts import ReceiptKeeper
 from tieline.calls.records import LegRecord
 from tieline.calls.transfer import Transfer
@@ -134,8 +135,10 @@ class Handing:
             self._giving = GivingBack(self._call, attempt)
             keeper.settle(attempt, None)
             return HandedOver(attempt.plan.destination)
-        if attempt.plan.method is HandoffMethod.REFER:
-            self._transfer = Transfer(self._call, attempt, self._dialect, self._policy, keeper.tell)
+        carried = self._carried()
+        at_home = attempt.plan.config.outbound_endpoint is None
+        if attempt.plan.method is HandoffMethod.REFER or (carried is not None and at_home):
+            self._transfer = Transfer(self._call, attempt, self._dialect, self._policy, keeper.tell, carried)
             result = await self._transfer.run()
             if isinstance(result, HandoffFailed):
                 return result
@@ -162,6 +165,13 @@ class Handing:
         if not attempt.receipt.has(Step.ALIVE):
             keeper.die_young(attempt.plan.method)
         return HandedOver(attempt.plan.destination, ended)
+
+    def _carried(self) -> ProviderCall | None:
+        """The call at a provider that the caller's leg is of: handoffs without a trunk of their own are its affair."""
+        call = self._call
+        if call.services.provider is None:
+            return None
+        return call.services.provider.call_of(call.leg.id, call.record.sip_headers)
 
     def _outbound(self, attempt: Attempt) -> Trunk | None:
         """The trunk that carries the second leg: the one named, else the one that the caller came by."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tieline.calls.ports import Header, SipPort
+from tieline.calls.provider import Provider, ProviderCall
 from tieline.model.trunk import Trunk
 from tieline.sip.events import Flow
 from tieline.sip.leg import TraceEntry
 
 
 class LegSwitch:
-    """Implements `SipPort` over several of them. A leg that nobody has taken is the SIP stack's.
+    """Implements `SipPort` over several of them, and `Provider`. A leg that nobody has taken is the SIP stack's.
 
     Legs that no SIP brought get negative numbers, so that they never meet those of the stack.
     """
 
     def __init__(self, sip: SipPort) -> None:
+        self.provider: Provider | None = None
         self._sip = sip
         self._ports: dict[int, SipPort] = {}
         self._numbers = itertools.count(-2, -1)
@@ -35,6 +37,10 @@ class LegSwitch:
     def detach(self, leg_id: int) -> None:
         """The leg's call is over."""
         self._ports.pop(leg_id, None)
+
+    def call_of(self, leg_id: int, headers: Mapping[str, str]) -> ProviderCall | None:
+        """The call at a provider that is behind a leg."""
+        return None if self.provider is None else self.provider.call_of(leg_id, headers)
 
     def _of(self, leg_id: int) -> SipPort:
         return self._ports.get(leg_id, self._sip)
@@ -74,8 +80,10 @@ class LegSwitch:
         self._of(leg_id).reject_update(leg_id, status)
 
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
-        """The leg's messages; it is let go of."""
+        """The leg's messages, of all who have carried it; it is let go of."""
         trace = self._of(leg_id).take_trace(leg_id)
+        if leg_id > 0 and leg_id in self._ports:
+            trace = [*self._sip.take_trace(leg_id), *trace]
         self.detach(leg_id)
         return trace
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tieline.agent.messages import Run, RunKind, TurnResult
 from tieline.calls.outcomes import Outcomes
+from tieline.calls.provider import Provider
 from tieline.clock import Clock
 from tieline.media.messages import Command, LegClosed, Report
 from tieline.model.call import Termination
@@ -254,3 +255,5 @@ class CallServices:
     """The trunk of a name, as configured now."""
     location: LocationPort | None = None
     """Where second legs are sent to; without one no handoff by INVITE is possible."""
+    provider: Provider | None = None
+    """Who knows the calls that a provider gives away by its own means."""

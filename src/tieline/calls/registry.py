@@ -13,7 +13,7 @@ from tieline.calls.directory import Directory
 from tieline.calls.endings import refusal_headers, refusal_of
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.refusals import RefusalLog
-from tieline.calls.routing import Route, route_call
+from tieline.calls.routing import Route, route_call, route_over
 from tieline.calls.session import CallSession
 from tieline.model.call import TerminationReason
 from tieline.model.project import Project
@@ -63,6 +63,7 @@ class CallRegistry:
         self._by_leg: dict[int, CallSession] = {}
         self._sessions: dict[str, CallSession] = {}
         self._further: defaultdict[str, list[int]] = defaultdict(list)
+        self._watchers: dict[int, Callable[[SipEvent], bool]] = {}
         self._early: deque[SipEvent] = deque(maxlen=EARLY_EVENTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
@@ -93,6 +94,9 @@ class CallRegistry:
             self._refusals.note_event(event, trunk.name if trunk else None)
             return
         session = self._by_leg.get(getattr(event, "leg_id", -1))
+        watcher = self._watchers.get(getattr(event, "leg_id", -1)) if self._watchers else None
+        if watcher is not None and watcher(event):
+            return
         if session is not None:
             session.on_event(event)
         elif isinstance(event, LegProgress | LegAnswered | LegRefused):
@@ -130,15 +134,29 @@ class CallRegistry:
     def _offer(self, invite: InviteReceived) -> None:
         self._services.observer.offered()
         decision = route_call(invite.request, invite.flow.remote[0], self.directory, invite.proven)
+        self._admit(invite, decision)
+
+    def bring_in_over(self, invite: InviteReceived, trunk: Trunk, why: str) -> Refusal | None:
+        """Take a call that no trunk's address brought, and route it as any other of `trunk`'s; None when it was let in.
+
+        As with `bring_in`, the refusal has been sent and is on record.
+        """
+        self._services.observer.offered()
+        return self._admit(invite, route_over(invite.request, trunk, self.directory, why), trunk)
+
+    def _admit(
+        self, invite: InviteReceived, decision: Route | Refusal, trunk: Trunk | None = None
+    ) -> Refusal | None:
+        """Let a call in that is routed and that there is room for; refuse it otherwise."""
         if isinstance(decision, Route):
             if decision.token_hash is not None:
                 self.uses.note(decision.token_hash, self._services.clock.utc())
             full = self.admission.admit(decision.trunk, self._services.clock.monotonic())
             if full is None:
-                self._accept(invite, decision)
-                return
+                return self._accept(invite, decision)
             decision = _after(decision.rules, full)
-        self._refuse(invite, decision)
+        self._refuse(invite, decision, trunk)
+        return decision
 
     def bring_in(self, invite: InviteReceived, route: Route) -> Refusal | None:
         """Take a call that no trunk brought and whose route is known; None when it was let in.
@@ -147,13 +165,11 @@ class CallRegistry:
         events come through `on_event`. The refusal has been sent on that leg, and is on record.
         """
         self._services.observer.offered()
-        full = self.admission.admit(route.trunk, self._services.clock.monotonic())
-        refusal = None if full is None else _after(route.rules, full)
-        if refusal is None:
-            refusal = self._accept(invite, route)
-        else:
-            self._refuse(invite, refusal, route.trunk)
-        return refusal
+        return self._admit(invite, route, route.trunk)
+
+    def watch(self, leg_id: int, take: Callable[[SipEvent], bool]) -> None:
+        """Show each event of a leg to `take` before its call gets it; one that it takes the call never learns of."""
+        self._watchers[leg_id] = take
 
     def _accept(self, invite: InviteReceived, route: Route) -> Refusal | None:
         agent = None if route.project.answer_only else self._find_agent(route.project)
@@ -189,6 +205,7 @@ class CallRegistry:
             del self._sessions[session.call_id]
             for leg_id in (invite.leg_id, *self._further.pop(session.call_id, ())):
                 del self._by_leg[leg_id]
+                self._watchers.pop(leg_id, None)
             self._leave(session.route, session.agent)
             if not self._sessions:
                 self._idle.set()

@@ -87,6 +87,17 @@ def route_call(
         return decision.refuse(403, RefusalReason.UNKNOWN_TRUNK)
     by = f", user {proven}," if proven is not None else ""
     decision.note("trunk", True, f"{host}{by} belongs to trunk {trunk.name}")
+    return _route_over(request, trunk, directory, decision)
+
+
+def route_over(request: Request, trunk: Trunk, directory: Directory, why: str) -> Route | Refusal:
+    """Decide for a call whose trunk is known by other means than an address; `why` says by which."""
+    decision = _Decision()
+    decision.note("trunk", True, why)
+    return _route_over(request, trunk, directory, decision)
+
+
+def _route_over(request: Request, trunk: Trunk, directory: Directory, decision: _Decision) -> Route | Refusal:
     named = _by_token(request, trunk, directory, decision)
     if isinstance(named, Refusal):
         return named

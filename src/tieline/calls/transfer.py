@@ -1,30 +1,43 @@
-"""Handoff by REFER: the peer is asked to call somebody else for the caller, and tells how that went, or does not."""
+"""Handoff by REFER: the peer is asked to call somebody else for the caller, and tells how that went, or does not.
+
+A provider that has the call is asked by its own means, and tells in the same words.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from tieline.calls.call import Call
 from tieline.calls.deadline import Deadline
 from tieline.calls.endings import NORMAL_CLEARING
+from tieline.calls.provider import ProviderCall, ProviderTransfer
 from tieline.errors import InvalidInput
 from tieline.handoff.errors import UnplannableHandoff
 from tieline.handoff.ladder import Attempt
 from tieline.handoff.policy import ByeTurn, HandoffFailed, HandoffPolicy, Referred
 from tieline.handoff.refer import ReferHandoff
-from tieline.handoff.target import ReferTarget, refer_target
+from tieline.handoff.target import ReferTarget, provider_target, refer_target
 from tieline.media.tones import Tone
 from tieline.model.profile import Dialect
 from tieline.model.receipt import HandoffFailure, Step
+from tieline.model.trunk import FirstBye
 from tieline.sip.events import NotifyReceived, ReferCompleted
 
 LATE_NOTIFY_S = 5.0
 """How long the result of a REFER is still waited for after our leg has ended without one."""
 
 
+RING_SLACK_S = 20.0
+"""How much later than the end of the ringing a provider may tell of it."""
+
+
 class Transfer:
     """One REFER on the caller's leg. `on_change` is told after everything that may have added to the receipt.
+
+    `carried` is the call at the provider that has the caller, where one has.
 
     It goes on taking events after `run` has returned: NOTIFYs come late.
     """
@@ -36,11 +49,13 @@ class Transfer:
         dialect: Dialect,
         policy: HandoffPolicy,
         on_change: Callable[[], None],
+        carried: ProviderCall | None = None,
     ) -> None:
         self._call = call
         self._attempt = attempt
         self._dialect = dialect
-        self._policy = policy
+        self._carried = carried
+        self._policy = policy if carried is None else _patient(policy, attempt)
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._machine: ReferHandoff | None = None
@@ -59,6 +74,7 @@ class Transfer:
             while True:
                 outcome = machine.outcome
                 if isinstance(outcome, HandoffFailed):
+                    self._take_back()
                     return outcome
                 if outcome is not None and outcome.bye is not ByeTurn.WAIT:
                     break
@@ -73,21 +89,46 @@ class Transfer:
         """Send the REFER; what is wrong with it when it cannot be sent."""
         call, receipt = self._call, self._attempt.receipt
         try:
-            target = self._target()
-            sent = call.services.sip.refer(call.leg.id, target.refer_to, target.headers, self._referred_by())
+            note = self._ask()
         except (UnplannableHandoff, InvalidInput) as error:
             failure = HandoffFailure.MISCONFIGURED
             receipt.add(Step.FAILED, call.services.clock.utc(), failure=failure, detail=str(error))
             return HandoffFailed(failure=failure)
-        if not sent:
+        if note is None:
             failure = HandoffFailure.TRANSPORT_FAILED
             receipt.add(
                 Step.FAILED, call.services.clock.utc(), failure=failure, detail="the leg takes no REFER"
             )
             return HandoffFailed(failure=failure)
-        self._machine = ReferHandoff(receipt, self._policy, call.services.clock.utc(), self._loop.time())
+        at, now = call.services.clock.utc(), self._loop.time()
+        self._machine = ReferHandoff(receipt, self._policy, at, now, note)
         self._settle()
         return None
+
+    def _ask(self) -> str | None:
+        """Send it, by whatever means; what was not sent along, None when nothing can be sent.
+
+        Raises `UnplannableHandoff` and `InvalidInput`.
+        """
+        call, plan = self._call, self._attempt.plan
+        if self._carried is None:
+            target = self._target()
+            sent = call.services.sip.refer(call.leg.id, target.refer_to, target.headers, self._referred_by())
+            return "" if sent else None
+        wanted = provider_target(plan)
+        return self._carried.transfer(
+            call.leg.id,
+            ProviderTransfer(
+                target=wanted.uri,
+                headers=wanted.headers,
+                caller_id=plan.config.outbound_caller_id,
+                ring_timeout_s=plan.config.ring_timeout_s,
+            ),
+        )
+
+    def _take_back(self) -> None:
+        if self._carried is not None:
+            self._carried.take_back(self._call.leg.id)
 
     def _target(self) -> ReferTarget:
         """The Refer-To; a bare number goes to the host of the dialog's remote target."""
@@ -125,6 +166,9 @@ class Transfer:
         machine = self._machine
         if machine is None:
             return False
+        if self._carried is not None:
+            # A provider tells of a caller who was taken over in other ways: this one has hung up.
+            return isinstance(machine.outcome, Referred)
         at, now = self._call.services.clock.utc(), self._loop.time()
         (machine.on_leg_failed if broken else machine.on_peer_bye)(at, now)
         self._settle()
@@ -168,3 +212,13 @@ class Transfer:
     def stop(self) -> None:
         """Wait for nothing any more."""
         self._deadline.set(None)
+
+
+def _patient(policy: HandoffPolicy, attempt: Attempt) -> HandoffPolicy:
+    """The policy towards a provider, which rings as long as it is told to, tells how it goes, and never hangs up."""
+    return msgspec.structs.replace(
+        policy,
+        max_wait_s=max(policy.max_wait_s, attempt.plan.config.ring_timeout_s + RING_SLACK_S),
+        sends_notify=True,
+        first_bye=FirstBye.US,
+    )

@@ -132,6 +132,21 @@ class GatewayCalls:
         assert session is not None
         return session
 
+    def bring_in_over(self, leg: GatewayLeg, trunk: Trunk, why: str) -> CallSession | Refusal:
+        """As `bring_in`, for a call that is routed by its number as any other of `trunk`'s; `why` it is this one's."""
+        leg.id = self._legs.attach(leg)
+        try:
+            invite = leg.offered()
+        except BaseException:
+            self._legs.take_trace(leg.id)
+            raise
+        refusal = self._registry.bring_in_over(invite, trunk, why)
+        if refusal is not None:
+            return refusal
+        session = self._registry.session_of(leg.id)
+        assert session is not None
+        return session
+
     def tell(self, event: SipEvent) -> None:
         """Give an event of a leg to its call."""
         self._registry.on_event(event)

@@ -34,12 +34,12 @@ BYE: dict[ByeState, dict[ByeInput, ByeState]] = {
 
 
 class ByeHandoff:
-    """One give-back. Made when the BYE has been sent; `at` is aware UTC."""
+    """One give-back. Made when the BYE has been sent; `at` is aware UTC, `note` what was not sent with it."""
 
-    def __init__(self, receipt: RungReceipt, at: datetime) -> None:
+    def __init__(self, receipt: RungReceipt, at: datetime, note: str = "") -> None:
         self.state = ByeState.SENT
         self._receipt = receipt
-        receipt.add(Step.SENT, at)
+        receipt.add(Step.SENT, at, detail=note)
 
     def on_completed(self, status: int, at: datetime) -> None:
         """The BYE has its final response; 408 and 503 may be our own stack's word for none."""

@@ -98,10 +98,14 @@ REFER: ReferTable = {
 class ReferHandoff:
     """One REFER. Made when the request has been sent; `at` is aware UTC, `now` monotonic seconds.
 
+    `note` says on the receipt what was not sent.
+
     `outcome` is None until it is known. Afterwards `next_deadline` may still be set: the wait for the peer's BYE.
     """
 
-    def __init__(self, receipt: RungReceipt, policy: HandoffPolicy, at: datetime, now: float) -> None:
+    def __init__(
+        self, receipt: RungReceipt, policy: HandoffPolicy, at: datetime, now: float, note: str = ""
+    ) -> None:
         self.state = ReferState.SENT
         self.outcome: Referred | HandoffFailed | None = None
         self._receipt = receipt
@@ -109,7 +113,7 @@ class ReferHandoff:
         self._give_up_at = now + policy.max_wait_s
         self._deadline: float | None = self._give_up_at
         self._rang = False
-        receipt.add(Step.SENT, at)
+        receipt.add(Step.SENT, at, detail=note)
 
     def next_deadline(self) -> float | None:
         """When `on_deadline` is to be called, in monotonic seconds; None when nothing is waited for."""

@@ -28,6 +28,7 @@ MAX_ROUTE_LENGTH = 256
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>\"'\\^`{}|\u0080-\U0010ffff]")
 _NUMBER = re.compile(r"\+?[0-9A-D*#.()\-]*[0-9*#][0-9A-D*#.()\-]*")
 _EXTENSION = re.compile(r"[A-Za-z0-9_.\-]+")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SEPARATORS = re.compile(r"[.()\- ]")
 _TARGET = re.compile(
     r"(?:sips?:)?(?:[^@;?<>\s]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)(:[0-9]{1,5})?(?:[;?].*)?"
@@ -108,6 +109,21 @@ def invite_target(plan: HandoffPlan, target: str) -> InviteTarget:
     # Headers of a URI are for whoever makes a request of it (RFC 3261 section 19.1.5), not for the request line.
     uri = uri.partition("?")[0]
     return InviteTarget(uri=uri, to=f"<{uri}>", headers=plan.headers)
+
+
+def provider_target(plan: HandoffPlan) -> InviteTarget:
+    """Whom a provider that has the caller is to call: a number in E.164, or a SIP URI with the headers for it.
+
+    A provider knows no extensions and no domain of ours. Raises `UnplannableHandoff`.
+    """
+    route = _route_of(plan)
+    number = _SEPARATORS.sub("", route.partition(":")[2] if route.lower().startswith("tel:") else route)
+    number = number.partition(";")[0]
+    if _E164.fullmatch(number) is not None:
+        return InviteTarget(uri=number, to=number, headers=plan.headers)
+    if not route.lower().startswith(("sip:", "sips:")):
+        raise _bad_route(route, "a provider calls numbers in E.164 (+15550100) and SIP URIs only")
+    return InviteTarget(uri=route, to=route, headers=plan.headers)
 
 
 def domain_of(target: str) -> str:

@@ -194,6 +194,17 @@ METRICS: tuple[Metric, ...] = (
         name="tieline_prompts_total", kind=_COUNTER, help="Prompts asked for, by where the audio came from.",
         labels={"source": ("cache", "voice", "recording", "failed")},
     ),
+    Metric(
+        name="tieline_twilio_webhooks_total", kind=_COUNTER,
+        help="Voice webhooks of Twilio: taken, refused for a missing or wrong signature, or not understood.",
+        labels={
+            "webhook": ("call", "status", "fallback", "progress", "next"), "result": ("taken", "refused", "failed"),
+        },
+    ),
+    Metric(
+        name="tieline_twilio_streams_total", kind=_COUNTER, help="Media streams of Twilio, by how they ended.",
+        labels={"ended": ("stopped", "closed", "refused", "bad_messages", "no_start")},
+    ),
     Metric(name="tieline_store_commits_total", kind=_COUNTER, help="Transactions committed."),
     Metric(name="tieline_store_writes_total", kind=_COUNTER, help="Writes carried by those transactions."),
     Metric(name="tieline_store_ready", kind=_GAUGE, help="1 while the store takes writes."),

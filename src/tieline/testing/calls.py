@@ -137,6 +137,7 @@ class Switchboard:
                 observer=self.observer,
                 trunk=self._trunk,
                 location=self.location,
+                provider=self.legs,
             ),
             self.admission,
             self.refusals,

@@ -12,7 +12,17 @@ from tieline.model.handoff import HandoffMethod
 from tieline.model.profile import DEFAULT_TOKEN_HEADER, Profile, UuiEncoding
 from tieline.model.trunk import Encryption, FirstBye, Support, Transport, Trunk
 
-NAMES = {"five9", "genesys", "nice_cxone", "zoom", "amazon_connect", "twilio", "agentforce", "generic"}
+NAMES = {
+    "five9",
+    "genesys",
+    "nice_cxone",
+    "zoom",
+    "amazon_connect",
+    "twilio",
+    "twilio_voice",
+    "agentforce",
+    "generic",
+}
 
 
 def trunk(**settings: object) -> Trunk:
