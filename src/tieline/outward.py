@@ -81,13 +81,7 @@ class Outward:
         )
         passwords = Passwords()
         self.twilio = TwilioAccounts(settings.twilio.api_url)
-        self.voice = TwilioVoice(
-            registry,
-            legs,
-            self.twilio,
-            VoiceReach(http=lambda: reach.http, sip=partial(twilio_sip_address, settings, reach)),
-            media_host(settings.rtp.bind_host),
-        )
+        self.voice = self._make_voice()
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -108,6 +102,16 @@ class Outward:
                 resources, TrunkLive(health=trunks.states, calls=registry.admission.calls_on), reach, settings
             ),
         )  # fmt: skip
+
+    def _make_voice(self) -> TwilioVoice:
+        reach = self.reach
+        return TwilioVoice(
+            self.registry,
+            self.legs,
+            self.twilio,
+            VoiceReach(http=lambda: reach.http, sip=partial(twilio_sip_address, self.settings, reach)),
+            media_host(self.settings.rtp.bind_host),
+        )
 
     def mount(self, app: FastAPI) -> None:
         """Add to the HTTP application what needs to be there before it serves."""
