@@ -15,7 +15,7 @@ import structlog
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-TIERS = ("unit", "conformance", "scenarios", "integration", "docs")
+TIERS = ("unit", "conformance", "scenarios", "integration", "browser", "docs")
 
 # A busy machine is no failure; in CI the same examples run each time, so that red means a change and not luck.
 settings.register_profile("here", deadline=None)

@@ -2,7 +2,8 @@
 # Run every test tier, then hold the coverage budget. Arguments go to pytest; with any, the budget is left out,
 # because a chosen part cannot reach it.
 #
-# The tiers without sockets run on every core; integration runs by itself afterwards, because it keeps real time.
+# The tiers without sockets run on every core; integration runs by itself afterwards, because it keeps real time; the
+# browser comes last, with one server, one browser and one event loop for all its tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,9 +15,11 @@ accept_none() { "$@" || { local status=$?; [ $status = 5 ] || exit $status; }; }
 
 mapfile -t pure < <(list_tiers unit conformance scenarios docs)
 mapfile -t real < <(list_tiers integration)
+mapfile -t seen < <(list_tiers browser)
 
 if [ $# -gt 0 ]; then
     accept_none pytest "${pure[@]}" "${real[@]}" "$@"
+    if [ ${#seen[@]} -gt 0 ]; then accept_none pytest "${seen[@]}" "$@"; fi
     exit 0
 fi
 
@@ -24,5 +27,9 @@ rm -f .coverage .coverage.* coverage.json
 cover=(--cov --cov-append --cov-report=)
 pytest "${pure[@]}" "${cover[@]}" -n auto --dist worksteal
 if [ ${#real[@]} -gt 0 ]; then pytest "${real[@]}" "${cover[@]}"; fi
+if [ ${#seen[@]} -gt 0 ]; then
+    pytest "${seen[@]}" "${cover[@]}"
+    echo "-- screenshots of the studio: build/screenshots"
+fi
 .venv/bin/python -m coverage json --quiet
 .venv/bin/python tools/coverage_budget.py

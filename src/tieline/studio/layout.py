@@ -77,9 +77,9 @@ def drawn(info: PageInfo, who: str, may: Callable[[Right], bool], sign_out_token
         ui.space()
         _theme_switch(dark)
         _account_menu(who, sign_out_token)
-    with ui.element("main").classes("tl-page") as main:
+    with ui.element("div").classes("tl-page") as content:
         yield Heading(info.title)
-    ui.skip_link("Skip to the content", target=main)
+    ui.skip_link("Skip to the content", target=content)
 
 
 def _menu(info: PageInfo, may: Callable[[Right], bool]) -> None:
@@ -114,7 +114,7 @@ def _theme_switch(dark: ui.dark_mode) -> None:
 
 
 def _theme_choice(dark: ui.dark_mode, name: str, icon: str, text: str) -> None:
-    with ui.menu_item(on_click=lambda: dark.set_value(THEMES[name])) as item:
+    with ui.menu_item(on_click=lambda: dark.set_value(THEMES[name])).props("role=menuitem") as item:
         with ui.row().classes("items-center gap-2 no-wrap"):
             ui.icon(icon).props("aria-hidden=true")
             ui.label(text)
@@ -122,13 +122,12 @@ def _theme_choice(dark: ui.dark_mode, name: str, icon: str, text: str) -> None:
 
 
 def _account_menu(who: str, sign_out_token: str) -> None:
-    with ui.button(who, icon="account_circle").props(
-        'flat dense no-caps aria-label="Your account"'
-    ) as button:
-        button.classes("tl-who")
+    with ui.button(icon="account_circle").props('flat dense aria-label="Your account"').classes("tl-who"):
+        ui.label(who).classes("tl-who-name")
         with ui.menu():
-            ui.menu_item("Your account", on_click=lambda: ui.navigate.to("/me"))
+            ui.menu_item("Your account", on_click=lambda: ui.navigate.to("/me")).props("role=menuitem")
             ui.separator()
             with ui.element("form").props(f'method=post action="{SIGN_OUT}"'):
                 ui.element("input").props(f"type=hidden name={TOKEN_FIELD} value={sign_out_token}")
-                ui.menu_item("Sign out").on("click", js_handler="(e) => e.target.closest('form').submit()")
+                out = ui.menu_item("Sign out").props("role=menuitem")
+                out.on("click", js_handler="(e) => e.target.closest('form').submit()")
