@@ -104,6 +104,17 @@ class Handing:
             self._withdraw()
         return done
 
+    def leave_undone(self, ladder: Ladder, asked_at: datetime, why: str, *, spoken: bool) -> None:
+        """Put a handoff on a receipt that is not going to be carried out, and say why."""
+        keeper = ReceiptKeeper(self._call, self._count, ladder)
+        self._count += 1
+        keeper.begin(ladder, asked_at, spoken=spoken)
+        rung = ladder.receipt.rung(0, ladder.plan.method, ladder.plan.destination)
+        failure = HandoffFailure.NOT_SUPPORTED
+        rung.add(Step.SKIPPED, self._call.services.clock.utc(), failure=failure, detail=why)
+        ladder.receipt.give_up()
+        keeper.tell()
+
     async def _climb(self, ladder: Ladder, keeper: ReceiptKeeper) -> HandedOver | None:
         failed: HandoffFailed | None = None
         while (attempt := ladder.next(self._call.services.clock.utc(), failed)) is not None:

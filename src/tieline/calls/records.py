@@ -80,6 +80,7 @@ class CallRecord:
         self.peer_host = _peer_host(invite)
         self.called_uri = _called_uri(invite)
         self.bound: BindResult | None = None
+        self.input_channel = "keypad"
         self.hide_digits = False
         self.is_open = False
         self.peer_bye_headers: dict[str, str] = {}
@@ -152,7 +153,7 @@ class CallRecord:
         return Turn(
             index=next(self._turns),
             at=self._clock.utc(),
-            channel="keypad" if run.kind is RunKind.TURN else run.kind.value,
+            channel=self.input_channel if run.kind is RunKind.TURN else run.kind.value,
             user_input=None if run.input_is_pii else run.user_input,
             utterance=_without(utterance, secret),
             function_runs=tuple(msgspec.to_builtins(function) for function in result.function_runs),

@@ -145,7 +145,11 @@ class CallRegistry:
         return self._admit(invite, route_over(invite.request, trunk, self.directory, why), trunk)
 
     def _admit(
-        self, invite: InviteReceived, decision: Route | Refusal, trunk: Trunk | None = None
+        self,
+        invite: InviteReceived,
+        decision: Route | Refusal,
+        trunk: Trunk | None = None,
+        make: type[CallSession] = CallSession,
     ) -> Refusal | None:
         """Let a call in that is routed and that there is room for; refuse it otherwise."""
         if isinstance(decision, Route):
@@ -153,25 +157,30 @@ class CallRegistry:
                 self.uses.note(decision.token_hash, self._services.clock.utc())
             full = self.admission.admit(decision.trunk, self._services.clock.monotonic())
             if full is None:
-                return self._accept(invite, decision)
+                return self._accept(invite, decision, make)
             decision = _after(decision.rules, full)
         self._refuse(invite, decision, trunk)
         return decision
 
-    def bring_in(self, invite: InviteReceived, route: Route) -> Refusal | None:
+    def bring_in(
+        self, invite: InviteReceived, route: Route, make: type[CallSession] = CallSession
+    ) -> Refusal | None:
         """Take a call that no trunk brought and whose route is known; None when it was let in.
 
         `invite` stands for it: its leg is spoken to through the `SipPort` that carries it, as any other is, and its
-        events come through `on_event`. The refusal has been sent on that leg, and is on record.
+        events come through `on_event`. The refusal has been sent on that leg, and is on record. `make` is the kind of
+        call it is.
         """
         self._services.observer.offered()
-        return self._admit(invite, route, route.trunk)
+        return self._admit(invite, route, route.trunk, make)
 
     def watch(self, leg_id: int, take: Callable[[SipEvent], bool]) -> None:
         """Show each event of a leg to `take` before its call gets it; one that it takes the call never learns of."""
         self._watchers[leg_id] = take
 
-    def _accept(self, invite: InviteReceived, route: Route) -> Refusal | None:
+    def _accept(
+        self, invite: InviteReceived, route: Route, make: type[CallSession] = CallSession
+    ) -> Refusal | None:
         agent = None if route.project.answer_only else self._find_agent(route.project)
         if agent is None and not route.project.answer_only:
             self.admission.leave(route.trunk.name)
@@ -179,7 +188,7 @@ class CallRegistry:
             self._refuse(invite, refusal, route.trunk)
             return refusal
         try:
-            session = CallSession(self._services, route, agent, invite, str(uuid.uuid4()), self._adopt)
+            session = make(self._services, route, agent, invite, str(uuid.uuid4()), self._adopt)
         except Exception as error:
             self._leave(route, agent)
             self._refuse(

@@ -114,7 +114,9 @@ class GatewayCalls:
         self._registry = registry
         self._legs = legs
 
-    def bring_in(self, leg: GatewayLeg, request: GatewayRequest) -> CallSession | Refusal:
+    def bring_in(
+        self, leg: GatewayLeg, request: GatewayRequest, make: type[CallSession] = CallSession
+    ) -> CallSession | Refusal:
         """Take the call of a leg made from `facts_of(request)`; a refusal is on record, and the leg is over.
 
         Raises `HeaderRefused` before anything has happened.
@@ -125,7 +127,7 @@ class GatewayCalls:
         except BaseException:
             self._legs.take_trace(leg.id)
             raise
-        refusal = self._registry.bring_in(invite, route_of(request))
+        refusal = self._registry.bring_in(invite, route_of(request), make)
         if refusal is not None:
             return refusal
         session = self._registry.session_of(leg.id)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tieline.calls.session import CallSession
+from tieline.calls.text_session import TextSession
 from tieline.gateway.calls import GatewayCalls, GatewayRequest, facts_of, gateway_trunk
 from tieline.gateway.leg import GatewayLeg
 from tieline.model.trunk import Refusal
@@ -88,3 +89,13 @@ def bring_in(
     request = wanted(**fields)
     leg = kind(facts_of(request), SilentEnd(), calls.tell)
     return leg, calls.bring_in(leg, request)
+
+
+def bring_in_text(board: Switchboard, **fields: Any) -> tuple[ToldLeg, TextSession]:
+    """Bring a call by text in; its leg and the call."""
+    calls = GatewayCalls(board.registry, board.legs, HOST)
+    request = wanted(**fields)
+    leg = ToldLeg(facts_of(request), SilentEnd(), calls.tell)
+    session = calls.bring_in(leg, request, TextSession)
+    assert isinstance(session, TextSession)
+    return leg, session
