@@ -24,6 +24,7 @@ from tieline.admin.recent import RecentStates
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.admin.sessions import Sessions
 from tieline.admin.sign_in import SignIn
+from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin, TrunkLive
 from tieline.calls.directory import Directory
@@ -33,14 +34,16 @@ from tieline.calls.reservations import Reservations
 from tieline.calls.trunk_watch import TrunkWatch
 from tieline.clock import Clock
 from tieline.config import Settings
-from tieline.gateway.calls import media_host
+from tieline.gateway.calls import GatewayCalls, gateway_trunk, media_host
+from tieline.gateway.studio_calls import StudioCalls
 from tieline.gateway.twilio_voice import TwilioVoice, VoiceReach
 from tieline.http.voice import VoiceRoutes
 from tieline.integrations.twilio.accounts import TwilioAccounts
+from tieline.model.project import Project
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
 from tieline.store.base import Store
-from tieline.wiring import check_folder, twilio_sip_address
+from tieline.wiring import check_folder, ice_place, twilio_sip_address
 
 
 class Outward:
@@ -96,6 +99,7 @@ class Outward:
                 default_region=settings.server.default_region,
             ),
             handoffs=HandoffAdmin(resources, recent),
+            test_calls=self._test_calls(resources, trail),
             credentials=CredentialAdmin(resources, store, registry.uses, clock),
             exposure=ExposureAdmin(resources, store, recent),
             trunks=TrunkAdmin(
@@ -112,6 +116,18 @@ class Outward:
             VoiceReach(http=lambda: reach.http, sip=partial(twilio_sip_address, self.settings, reach)),
             media_host(self.settings.rtp.bind_host),
         )
+
+    def _test_calls(self, resources: ResourceAdmin, trail: AuditTrail) -> TestCallAdmin:
+        settings = self.settings
+        host = media_host(settings.rtp.bind_host)
+        limit = settings.test_calls.max_calls
+        calls = StudioCalls(GatewayCalls(self.registry, self.legs, host), limit, lambda: ice_place(settings))
+        self._closers.append(calls.close)
+        trunk = gateway_trunk("studio", host)
+        return TestCallAdmin(resources, self.store, calls, trunk, trail, self._project)
+
+    def _project(self, name: str) -> Project | None:
+        return self.directory.project(name)
 
     def mount(self, app: FastAPI) -> None:
         """Add to the HTTP application what needs to be there before it serves."""

@@ -17,6 +17,8 @@ from tieline.agent.pool import AgentPool
 from tieline.agent.settings import AgentSettings
 from tieline.config import Settings
 from tieline.errors import ConfigurationError
+from tieline.gateway.calls import LOOPBACK
+from tieline.gateway.ice_place import IcePlace
 from tieline.integrations.profiles import dialect_of
 from tieline.model.handoff import Destination
 from tieline.model.project import Project
@@ -253,6 +255,24 @@ def twilio_sip_address(settings: Settings, reach: Reach) -> str:
         key = next(name for name in reach.sip if name.lower() == "tls")
         return f"{reach.sip_host(key)};transport=tls"
     return reach.sip_host(next(iter(reach.sip), ""))
+
+
+def ice_place(settings: Settings) -> IcePlace:
+    """Where browsers' audio is received: as set, else where HTTP is, and where that is no one place, near it."""
+    given = settings.test_calls
+    told = given.advertised_host
+    bound = given.bind_host or settings.http.host
+    address = None if is_wildcard(bound) else resolve_literal(bound, "test_calls.bind_host")
+    if address is None or (given.bind_host is None and ip_address(address).is_loopback):
+        addresses = tuple(dict.fromkeys((LOOPBACK, local_address_towards(ROUTED_PROBE))))
+    else:
+        addresses = (address,)
+    return IcePlace(
+        addresses,
+        resolve_literal(told, "test_calls.advertised_host") if told else None,
+        given.port_first,
+        max(given.port_first, given.port_last),
+    )
 
 
 def listen_http(settings: Settings) -> socket.socket:

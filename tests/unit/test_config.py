@@ -80,7 +80,7 @@ def test_an_empty_variable_unsets_what_may_be_unset(tmp_path: Path) -> None:
     [
         ("[http]\nprot = 1\n", 2, "unknown setting http.prot; did you mean http.port?"),
         ("[htpp]\nport = 1\n", 1, "unknown section htpp; did you mean http?"),
-        ("\n[sip]\nport_first = 30000\n", 3, "did you mean rtp.port_first?"),
+        ("\n[sip]\nport_first = 30000\n", 3, "did you mean rtp.port_first or test_calls.port_first?"),
         ("[zzz]\n", 1, "see `tieline settings`"),
         ("http = 5\n", 1, "[http] must be a table"),
         ("[http]\nhost = '0.0.0.0'\nport = 'many'\n", 3, "http.port: 'many' is not good here"),

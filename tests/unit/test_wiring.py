@@ -12,6 +12,7 @@ from tieline.calls.agents import Agents
 from tieline.calls.directory import Directory
 from tieline.config import load_settings
 from tieline.errors import ConfigurationError
+from tieline.gateway.ice_place import IcePlace
 from tieline.model.project import Project
 from tieline.model.resources import Resources
 from tieline.model.trunk import DigestAlgorithm, Support, Trunk
@@ -22,6 +23,7 @@ from tieline.sip.events import Flow, Transport
 from tieline.store.seal import MARK
 from tieline.wiring import (
     SipBindings,
+    ice_place,
     listen_http,
     make_agent,
     media_address,
@@ -214,6 +216,22 @@ def test_the_address_for_sdp_is_the_trunks_the_configured_the_bound_or_the_route
     assert configured(trunk, "127.0.0.1") == "203.0.113.4"
     assert configured(trunk, "::1") == "::1"
     assert configured(own, "127.0.0.1") == "192.0.2.9"
+
+
+def test_browsers_audio_comes_near_http_or_where_it_is_told() -> None:
+    near = ice_place(load_settings(environ={}))
+    assert near.addresses[0] == "127.0.0.1"
+    assert near.advertised is None
+    assert list(near.ports()) == [0]
+    assert ice_place(load_settings(environ={}, overrides={"http.host": "0.0.0.0"})) == near
+    there = ice_place(
+        load_settings(environ={}, overrides={"http.host": "127.0.0.1", "test_calls.port_first": 40000})
+    )
+    assert list(there.ports()) == [40000]
+    told = {"test_calls.bind_host": "127.0.0.1", "test_calls.advertised_host": "203.0.113.4"}
+    assert ice_place(load_settings(environ={}, overrides=told)) == IcePlace(("127.0.0.1",), "203.0.113.4")
+    outside = ice_place(load_settings(environ={}, overrides={"http.host": "192.0.2.7"}))
+    assert outside.addresses == ("192.0.2.7",)
 
 
 def test_http_listens_where_it_is_told_or_says_why_not() -> None:

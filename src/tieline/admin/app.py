@@ -14,6 +14,7 @@ from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin
 from tieline.admin.sessions import Sessions
 from tieline.admin.sign_in import SignIn
+from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin
 
@@ -34,3 +35,4 @@ class Admin:
     credentials: CredentialAdmin
     exposure: ExposureAdmin
     trunks: TrunkAdmin
+    test_calls: TestCallAdmin

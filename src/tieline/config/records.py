@@ -263,6 +263,28 @@ class StudioSettings(Record):
     ] = ""
 
 
+class TestCallSettings(Record):
+    """Test calls in the studio: a browser's audio comes by WebRTC, straight to this server."""
+
+    __test__ = False
+
+    max_calls: Annotated[
+        Annotated[int, Meta(ge=0)], _about("Test calls at one time; 0 allows none.", "calls")
+    ] = 4
+    bind_host: Annotated[
+        str | None,
+        _about(
+            "Address that browsers' audio is received on; without it, that of HTTP, and where HTTP listens on loopback "
+            "or on all addresses: loopback and the address of the default route."
+        ),
+    ] = None
+    advertised_host: Annotated[
+        str | None, _about("Address that browsers are told in its place, where the server is behind NAT.")
+    ] = None
+    port_first: Annotated[_Port, _about("First UDP port of browsers' audio; 0 takes any free one.")] = 0
+    port_last: Annotated[_Port, _about("Last UDP port of browsers' audio, included.")] = 0
+
+
 class WebhookSettings(Record):
     """Webhooks out."""
 
@@ -300,6 +322,7 @@ class Settings(Record):
     store: StoreSettings = StoreSettings()
     agent: AgentSettings = AgentSettings()
     studio: StudioSettings = StudioSettings()
+    test_calls: TestCallSettings = TestCallSettings()
     webhooks: WebhookSettings = WebhookSettings()
     twilio: TwilioSettings = TwilioSettings()
     voice: VoiceSettings = VoiceSettings()

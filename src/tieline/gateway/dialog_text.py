@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tieline.sip.header_rules import header_lines
+from tieline.sip.errors import HeaderRefused
+from tieline.sip.header_rules import header_lines, is_protocol_header
 from tieline.sip.message import Headers, Request
 from tieline.sip.phrases import phrase_of
 
@@ -22,6 +23,14 @@ OUR_HOST = "tieline.invalid"
 """The host that stands for us (RFC 2606): nothing can be sent to it."""
 
 _ANONYMOUS = "sip:anonymous@anonymous.invalid"
+
+
+def check_headers(headers: Sequence[Header]) -> None:
+    """Whether they can be custom headers. Raises `HeaderRefused`."""
+    header_lines(headers, MAX_HEADERS)
+    for name, _ in headers:
+        if is_protocol_header(name):
+            raise HeaderRefused(name, "is a header of the protocol itself")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class DialogText:
     def invite(self, sdp: bytes) -> tuple[Request, bytes]:
         """The INVITE, as it is read and as it is written. Raises `HeaderRefused` for a header that cannot be."""
         facts = self._facts
-        header_lines(facts.headers, MAX_HEADERS)
+        check_headers(facts.headers)
         items = [
             ("Via", f"SIP/2.0/UDP {facts.domain};branch=z9hG4bK{facts.from_tag}"),
             ("From", self._theirs),

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, cast
 
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
@@ -18,26 +17,10 @@ from aioice.ice import Connection, StunProtocol
 from aiortc import RTCPeerConnection
 
 from tieline.errors import Unavailable
+from tieline.gateway.ice_place import IcePlace
 
 _CANDIDATE = re.compile(r"^a=candidate:(\S+) (\d+) (\S+) (\d+) (\S+) (\d+) typ (\S+)(.*)$")
 _DISCARD_PORT = 9
-
-
-@dataclass(frozen=True, slots=True)
-class IcePlace:
-    """`addresses` are bound and offered; `advertised` is told to the browser in their place, behind a 1:1 NAT.
-
-    `first_port` and `last_port` bound the UDP ports, 0 takes any.
-    """
-
-    addresses: tuple[str, ...]
-    advertised: str | None = None
-    first_port: int = 0
-    last_port: int = 0
-
-    def ports(self) -> Iterator[int]:
-        """The ports to try, in their order."""
-        return iter(range(self.first_port, self.last_port + 1) if self.first_port else (0,))
 
 
 _turns = itertools.count()

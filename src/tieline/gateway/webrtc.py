@@ -21,7 +21,8 @@ from av import AudioFrame, AudioResampler
 from av.packet import Packet
 
 from tieline.errors import InvalidInput, TielineError
-from tieline.gateway.ice import IcePlace, advertise, gather_at, without_names
+from tieline.gateway.ice import advertise, gather_at, without_names
+from tieline.gateway.ice_place import IcePlace
 from tieline.media.g711 import PCMU, SAMPLE_RATE, decode, encode
 from tieline.observe.logging import get_logger
 
