@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from tieline.admin.app import Admin
 from tieline.admin.audit import AuditAdmin
+from tieline.admin.calls import CallAdmin
 from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.exposure import ExposureAdmin
 from tieline.admin.handoffs import HandoffAdmin
@@ -104,6 +105,9 @@ class Outward:
             exposure=ExposureAdmin(resources, store, recent),
             trunks=TrunkAdmin(
                 resources, TrunkLive(health=trunks.states, calls=registry.admission.calls_on), reach, settings
+            ),
+            calls=CallAdmin(
+                store, registry, lambda: self.directory, clock, trail, settings.server.default_region
             ),
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tieline.admin.audit import AuditAdmin
+from tieline.admin.calls import CallAdmin
 from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.exposure import ExposureAdmin
 from tieline.admin.handoffs import HandoffAdmin
@@ -36,3 +37,4 @@ class Admin:
     exposure: ExposureAdmin
     trunks: TrunkAdmin
     test_calls: TestCallAdmin
+    calls: CallAdmin

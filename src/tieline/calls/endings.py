@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tieline.calls.routing import PHRASES, Route
-from tieline.model.call import TerminationReason
+from tieline.model.call import Termination, TerminationReason
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.sip.events import LegFailure
 from tieline.sip.message import Headers
@@ -27,6 +27,12 @@ _REFUSALS = {
 """SIP status, reason and Retry-After of calls that end from our side before they were answered."""
 
 _LONGEST_DETAIL = 200
+
+
+def clearing_of(termination: Termination) -> str:
+    """The Reason header of a BYE that ends a call nobody in it has ended."""
+    watched = termination.reason is TerminationReason.OPERATOR_HUNG_UP
+    return NORMAL_CLEARING if watched else FAILURE_CLEARING
 
 
 class CallEnded(Exception):

@@ -11,7 +11,7 @@ import msgspec
 from tieline.agent.messages import CLOSING, Run, RunKind, TurnResult
 from tieline.calls.patience import HURRY_S, Patience
 from tieline.calls.ports import AgentPort, CallServices
-from tieline.calls.records import CallRecord
+from tieline.calls.records import HIDDEN, CallRecord
 from tieline.calls.writes import CallWrites
 from tieline.observe.logging import FilteringBoundLogger
 
@@ -20,7 +20,10 @@ OWN_TURN = frozenset({RunKind.TURN, RunKind.HANDOFF_FAILED})
 
 
 class AgentRuns:
-    """Runs the agent of a call. `conversation` is `conv` as the last run that succeeded has left it."""
+    """Runs the agent of a call. `conversation` is `conv` as the last run that succeeded has left it.
+
+    `said` and `heard` are the last utterance, and the last input unless it is personal, for those who watch.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,8 @@ class AgentRuns:
     ) -> None:
         self.agent = agent
         self.conversation = record.snapshot()
+        self.said: str | None = None
+        self.heard: str | None = None
         self._services = services
         self._record = record
         self._writes = writes
@@ -84,6 +89,9 @@ class AgentRuns:
             self._log.warning("agent function failed", function=failure.function, kind=failure.kind.value)
         if run.kind not in CLOSING or result.function_runs or result.failure is not None:
             turn = self._record.turn(run, result, self.conversation)
+            self.said = turn.utterance or self.said
+            if run.user_input is not None:
+                self.heard = HIDDEN if turn.user_input is None else turn.user_input
             self._writes.add_turn(turn, self._record.messages(turn, result))
         if run.kind in OWN_TURN:
             self._writes.store_turns()

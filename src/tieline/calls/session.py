@@ -23,12 +23,14 @@ from tieline.calls.endings import (
     NORMAL_CLEARING,
     CallEnded,
     CallRefused,
+    clearing_of,
     reason_of,
     refusal_headers,
     refusal_of,
 )
 from tieline.calls.handing import Handing
 from tieline.calls.leg_media import LegMedia, MediaOptions
+from tieline.calls.live import LiveCall
 from tieline.calls.patience import Patience
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.records import CallRecord, custom_headers, handoff_request
@@ -98,6 +100,7 @@ class CallSession:
         self.route = route
         self.agent = agent
         self.state = CallState.OFFERED
+        self.state_since = services.clock.utc()
         self.refusal: Refusal | None = None
         self.record = record = CallRecord(call_id, route, invite, services.clock)
         self._services = services
@@ -312,7 +315,7 @@ class CallSession:
         await self._runs.settle()
         if self.refusal is None or self._writes.begun or self._runs.begun:
             await self._store_end()
-        self._leg.bye(reason=FAILURE_CLEARING)
+        self._leg.bye(reason=clearing_of(termination))
         media = await self._attempt(closing or self._media.close())
         if self._runs.begun:
             await self._attempt(self._runs.run_end())
@@ -385,6 +388,10 @@ class CallSession:
         self._patience.lose()
         self._stop(Termination.of(reason, detail))
 
+    def hang_up(self, detail: str = "") -> None:
+        """Somebody who watches ends the call."""
+        self._stop(Termination.of(TerminationReason.OPERATOR_HUNG_UP, detail))
+
     def _on_ack(self, body: bytes) -> None:
         """The ACK to our 200, or to a later one: that of a re-INVITE in which the offer was ours."""
         if not self._leg.acknowledged.done():
@@ -451,3 +458,28 @@ class CallSession:
 
     def _move(self, event: CallEvent) -> None:
         self.state = CALL_TRANSITIONS[self.state, event]
+        self.state_since = self._services.clock.utc()
+
+    def summary(self) -> LiveCall:
+        """The call as it is now, for those who watch."""
+        runs, route, record = self._runs, self.route, self.record
+        return LiveCall(
+            id=self.call_id,
+            account=route.project.account,
+            project=route.project.id,
+            env=route.project.env.value,
+            channel=route.channel,
+            trunk=route.trunk.name,
+            caller=route.caller,
+            callee=route.callee,
+            sip_call_id=record.sip_call_id,
+            shared_id=record.current_shared_id(runs.conversation),
+            state=self.state,
+            started_at=record.started_at,
+            state_since=self.state_since,
+            answered_at=record.answered_at,
+            flow=runs.conversation.current_flow,
+            step=runs.conversation.current_step,
+            said=runs.said,
+            heard=runs.heard,
+        )

@@ -62,6 +62,7 @@ class TerminationReason(StrEnum):
     CALLER_HUNG_UP = "caller_hung_up"
     CALLER_CANCELLED = "caller_cancelled"
     AGENT_HUNG_UP = "agent_hung_up"
+    OPERATOR_HUNG_UP = "operator_hung_up"
     HANDED_OFF = "handed_off"
     AGENT_FAILED = "agent_failed"
     NO_ACK = "no_ack"
@@ -82,6 +83,7 @@ FAULT_OF: dict[TerminationReason, Fault] = {
     TerminationReason.CALLER_HUNG_UP: Fault.CALLER,
     TerminationReason.CALLER_CANCELLED: Fault.CALLER,
     TerminationReason.AGENT_HUNG_UP: Fault.AGENT,
+    TerminationReason.OPERATOR_HUNG_UP: Fault.US,
     TerminationReason.HANDED_OFF: Fault.AGENT,
     TerminationReason.AGENT_FAILED: Fault.AGENT,
     TerminationReason.NO_ACK: Fault.TRUNK,

@@ -67,9 +67,10 @@ class Cursor(Record):
 class ConversationFilter(Record):
     """What to list, newest first. None means any.
 
-    `number` is the caller's or the callee's, `sip_call_id` that of any leg. `handed_off`, `reason` and `fault` are
-    known of calls that have ended alone. Calls started from `after` until before `before`; `older` and `newer` go on
-    from a place in the list, `newer` with the rows next to it.
+    `number` is the caller's or the callee's, `sip_call_id` that of any leg; one of the texts `anywhere` is the call's
+    id, shared id, SIP Call-ID or one of its numbers. `handed_off`, `reason` and `fault` are known of calls that have
+    ended alone. Calls started from `after` until before `before`; `older` and `newer` go on from a place in the list,
+    `newer` with the rows next to it.
     """
 
     account: str | None = None
@@ -77,6 +78,7 @@ class ConversationFilter(Record):
     number: str | None = None
     shared_id: str | None = None
     sip_call_id: str | None = None
+    anywhere: tuple[str, ...] = ()
     env: str | None = None
     channel: str | None = None
     reason: TerminationReason | None = None

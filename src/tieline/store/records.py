@@ -155,6 +155,7 @@ def is_wanted(conversation: Conversation, shared_id: str | None, wanted: Convers
         and wanted.number in {None, opened.caller_number, opened.callee_number}
         and wanted.shared_id in {None, shared_id}
         and wanted.sip_call_id in {None, opened.sip_call_id, *conversation.further_call_ids}
+        and (not wanted.anywhere or _is_named(conversation, shared_id, wanted.anywhere))
         and wanted.env in {None, opened.env}
         and wanted.channel in {None, opened.channel_type}
         and _ended_as_wanted(conversation, wanted)
@@ -162,6 +163,15 @@ def is_wanted(conversation: Conversation, shared_id: str | None, wanted: Convers
         and (wanted.before is None or opened.started_at < wanted.before)
         and is_beyond(opened.started_at, opened.id, wanted.older, wanted.newer)
     )
+
+
+def _is_named(conversation: Conversation, shared_id: str | None, texts: tuple[str, ...]) -> bool:
+    opened = conversation.opened
+    names = {
+        opened.id, opened.caller_number, opened.callee_number, shared_id, opened.sip_call_id,
+        *conversation.further_call_ids,
+    }  # fmt: skip
+    return any(text in names for text in texts)
 
 
 def _ended_as_wanted(conversation: Conversation, wanted: ConversationFilter) -> bool:

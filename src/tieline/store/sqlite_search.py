@@ -22,6 +22,10 @@ from tieline.store.sqlite_conversations import read_conversation
 _Condition = tuple[str, tuple[Any, ...]]
 """A condition and the values of its parameters."""
 
+_Source = tuple[str, list[_Condition]]
+"""An index, and the conditions that it is looked into with."""
+
+_IDS = "sqlite_autoindex_conversations_1"
 _SHOWN = "SELECT c.opened, c.state, o.document, c.closed"
 _REFUSALS = "SELECT document FROM refusals WHERE at >= ? AND at < ? ORDER BY seq DESC"
 _EVER = 1 << 62
@@ -47,28 +51,46 @@ def list_query(wanted: ConversationFilter) -> tuple[str, list[Any]]:
     return statement, [*values, wanted.limit]
 
 
-def _sources(wanted: ConversationFilter) -> list[tuple[str, list[_Condition]]]:
+def _sources(wanted: ConversationFilter) -> list[_Source]:
     """The indexes to look in, each with the conditions that it is looked into with; most narrow first."""
+    if wanted.anywhere:
+        return [
+            source
+            for text in map(storable, wanted.anywhere)
+            for source in (*_by_leg(text), *_by_number(text), _by_id(text), _by_shared_id(text))
+        ]
     if wanted.sip_call_id is not None:
-        given = (storable(wanted.sip_call_id),)
-        legs = "c.id IN (SELECT conversation_id FROM further_legs WHERE sip_call_id = ?)"
-        return [
-            ("conversations_by_sip_call_id", [("c.sip_call_id = ?", given)]),
-            ("sqlite_autoindex_conversations_1", [(legs, given)]),
-        ]
+        return _by_leg(storable(wanted.sip_call_id))
     if wanted.shared_id is not None:
-        return [("conversations_by_shared_id", [("c.shared_id = ?", (storable(wanted.shared_id),))])]
+        return [_by_shared_id(storable(wanted.shared_id))]
     if wanted.number is not None:
-        return [
-            (f"conversations_by_{side}", [(f"c.{side} = ?", (wanted.number,))])
-            for side in ("caller", "callee")
-        ]
+        return _by_number(wanted.number)
     if wanted.up:
         return [("conversations_open", [])]
     ended = (wanted.reason, wanted.fault, wanted.handed_off, wanted.env, wanted.channel, wanted.up)
     if wanted.project is not None and ended == (None,) * len(ended):
         return [("conversations_by_project", [])]
     return [("conversations_by_start", [])]
+
+
+def _by_leg(sip_call_id: str) -> list[_Source]:
+    further = "c.id IN (SELECT conversation_id FROM further_legs WHERE sip_call_id = ?)"
+    return [
+        ("conversations_by_sip_call_id", [("c.sip_call_id = ?", (sip_call_id,))]),
+        (_IDS, [(further, (sip_call_id,))]),
+    ]
+
+
+def _by_number(number: str) -> list[_Source]:
+    return [(f"conversations_by_{side}", [(f"c.{side} = ?", (number,))]) for side in ("caller", "callee")]
+
+
+def _by_shared_id(shared_id: str) -> _Source:
+    return "conversations_by_shared_id", [("c.shared_id = ?", (shared_id,))]
+
+
+def _by_id(conversation_id: str) -> _Source:
+    return _IDS, [("c.id = ?", (conversation_id,))]
 
 
 def _conditions(wanted: ConversationFilter) -> list[_Condition]:

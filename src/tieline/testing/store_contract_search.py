@@ -98,6 +98,18 @@ class SearchContract:
         await store.open_conversation(same)
         assert await ids(store, number="+1555") == ["c2"]
 
+    async def test_a_call_is_found_by_whatever_names_it(self, store: Store) -> None:
+        await store.open_conversation(opened("c1", shared_id="one", sip_call_id="two"))
+        await store.note_leg("c1", "three")
+        await store.open_conversation(opened("c2", after(1), caller_number="+1555", shared_id="c1"))
+        for text in ("one", "two", "three"):
+            assert await ids(store, anywhere=(text,)) == ["c1"]
+        assert await ids(store, anywhere=("c1",)) == ["c2", "c1"]
+        assert await ids(store, anywhere=("+15550100000", "none"), limit=1) == ["c2"]
+        assert await ids(store, anywhere=("+1555",), up=True, project="x") == ["c2"]
+        assert await ids(store, anywhere=("+1555", "one"), project="y") == []
+        assert await ids(store, anywhere=("none",)) == []
+
     async def test_refusals_are_found_by_trunk_reason_source_and_time(self, store: Store) -> None:
         await store.record_refusal(refused(0))
         await store.record_refusal(refused(100, source="192.0.2.2", trunk="carrier"))
