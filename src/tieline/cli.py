@@ -18,6 +18,7 @@ from tieline.commands import (
     credentials,
     handoff,
     maintenance,
+    people,
     pool_changes,
     pools,
     profiles,
@@ -47,6 +48,7 @@ trunk_changes.register(topology.trunk)
 project_changes.register(topology.project)
 app.add_typer(credentials.keys, name="keys")
 app.add_typer(credentials.tokens, name="tokens")
+app.add_typer(people.user, name="user")
 app.add_typer(pools.pool, name="pool")
 app.add_typer(topology.trunk, name="trunk")
 app.add_typer(topology.project, name="project")

@@ -9,7 +9,7 @@ from datetime import datetime
 from tieline.model.record import Record
 from tieline.model.user import Role, User
 
-_EMAIL = re.compile(r"[^\s@<>\"'(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[\w.-]{1,189}\.?[\w-]{1,63}")
+_EMAIL = re.compile(r"[^\s@<>\"'(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})*")
 
 
 class Person(Record):
@@ -50,7 +50,7 @@ def normal_email(text: str) -> str:
 
 def email_fault(email: str) -> str | None:
     """Why it cannot be a sign-in name, in words; None when it can."""
-    return None if _EMAIL.fullmatch(email) else "is not an e-mail address"
+    return None if len(email) <= 254 and _EMAIL.fullmatch(email) else "is not an e-mail address"
 
 
 def name_fault(name: str) -> str | None:

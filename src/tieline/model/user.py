@@ -45,6 +45,26 @@ RIGHTS: dict[Role, frozenset[Right]] = {
 """The rights of each role."""
 
 
+ROLE_TEXTS: dict[Role, str] = {
+    Role.OWNER: "everything, with people, keys, tokens and accounts",
+    Role.BUILDER: "sets up projects, handoffs, messages, numbers, pools, trunks and Twilio",
+    Role.OPERATOR: "watches calls, tries calls out, drains numbers",
+    Role.READ_ONLY: "looks",
+}
+"""What somebody in each role does, in words."""
+
+RIGHT_TEXTS: dict[Right, str] = {
+    Right.LOOK: "see what is set up, and that there are calls",
+    Right.OPERATE: "make test calls, reserve a number to try it, drain or disable one",
+    Right.BUILD: "change projects, handoff destinations, messages and webhooks",
+    Right.TELEPHONY: "change numbers, pools, trunks and the Twilio connection",
+    Right.SECRETS: "make and revoke API keys and SIP tokens",
+    Right.USERS: "invite and change people, read the audit log, change accounts",
+    Right.PERSONAL_DATA: "see transcripts, attributes, headers, callers' numbers in full and recordings",
+}
+"""What each right is for, in words."""
+
+
 class User(ConfidentialRecord):
     """A person. `account` None means every account of the installation; `email` is the sign-in name, lower case.
 

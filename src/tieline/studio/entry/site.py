@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from tieline.config import Settings
+from tieline.studio.paths import PREFIX
 
 COOKIE = "tieline_session"
 """The session cookie's name by plain HTTP."""
@@ -37,6 +38,10 @@ class Site:
         if self.public_origin is not None and origin == self.public_origin:
             return True
         return not self.secure and bool(host) and origin == f"{scheme}://{host.lower()}"
+
+    def url(self, path: str, host: str) -> str:
+        """A page of the studio as somebody else can open it; `host` is what the request named, by plain HTTP."""
+        return f"{self.public_url or f'http://{host}'}{PREFIX}{path}"
 
     def address_of(self, peer: str, headers: Mapping[str, str]) -> str:
         """Where a request comes from: `peer`, or what a trusted proxy says of whom it speaks for."""
