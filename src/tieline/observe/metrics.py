@@ -24,6 +24,7 @@ from tieline.model.receipt import HandoffFailure
 from tieline.model.record import Record
 from tieline.model.reservation import BindVerdict
 from tieline.model.trunk import RefusalReason
+from tieline.model.webhook import EventType
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -54,6 +55,9 @@ HTTP_ROUTES = (
 )  # fmt: skip
 TRUNK_STATES = ("unknown", "up", "down")
 """What `tieline.calls.trunk_watch.TrunkState` says; this package may not import it."""
+
+WEBHOOK_RESULTS = ("delivered", "answered", "timed_out", "unreachable", "refused")
+"""What `tieline.webhooks.posting.PostResult` says; this package may not import it."""
 
 HTTP_STATUSES = (
     "200", "400", "401", "403", "404", "405", "409", "413", "415", "422", "429", "500", "503", "other",
@@ -204,6 +208,23 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tieline_twilio_streams_total", kind=_COUNTER, help="Media streams of Twilio, by how they ended.",
         labels={"ended": ("stopped", "closed", "refused", "bad_messages", "no_start")},
+    ),
+    Metric(
+        name="tieline_webhook_events_total", kind=_COUNTER, help="Webhook events that were routed, by type.",
+        labels={"type": tuple(EventType)},
+    ),
+    Metric(
+        name="tieline_webhook_attempts_total", kind=_COUNTER,
+        help="Attempts to deliver a webhook event, by what came of them.",
+        labels={"result": WEBHOOK_RESULTS},
+    ),
+    Metric(
+        name="tieline_webhook_attempt_seconds", kind=_HISTOGRAM, buckets=FAST_BUCKETS,
+        help="Time of one attempt to deliver a webhook event.",
+    ),
+    Metric(
+        name="tieline_webhook_failed_total", kind=_COUNTER,
+        help="Deliveries of webhook events that were given up after their last attempt.",
     ),
     Metric(name="tieline_store_commits_total", kind=_COUNTER, help="Transactions committed."),
     Metric(name="tieline_store_writes_total", kind=_COUNTER, help="Writes carried by those transactions."),
