@@ -28,11 +28,12 @@ from tieline.admin.sign_in import SignIn
 from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin, TrunkLive
+from tieline.admin.webhooks import WebhookAdmin, WebhookPorts
 from tieline.calls.directory import Directory
 from tieline.calls.leg_switch import LegSwitch
 from tieline.calls.registry import CallRegistry
 from tieline.calls.reservations import Reservations
-from tieline.calls.trunk_watch import TrunkWatch
+from tieline.calls.trunk_watch import TrunkHealth, TrunkState, TrunkWatch
 from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.gateway.calls import GatewayCalls, gateway_trunk, media_host
@@ -41,9 +42,13 @@ from tieline.gateway.twilio_voice import TwilioVoice, VoiceReach
 from tieline.http.voice import VoiceRoutes
 from tieline.integrations.twilio.accounts import TwilioAccounts
 from tieline.model.project import Project
+from tieline.model.trunk import Trunk
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
 from tieline.store.base import Store
+from tieline.webhooks.dispatcher import Dispatcher, TrunkChange, tls_context
+from tieline.webhooks.posting import Poster
+from tieline.webhooks.targets import TargetGuard
 from tieline.wiring import check_folder, ice_place, twilio_sip_address
 
 
@@ -86,6 +91,7 @@ class Outward:
         passwords = Passwords()
         self.twilio = TwilioAccounts(settings.twilio.api_url)
         self.voice = self._make_voice()
+        self.dispatcher, webhook_ports = self._make_dispatcher()
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -109,6 +115,7 @@ class Outward:
             calls=CallAdmin(
                 store, registry, lambda: self.directory, clock, trail, settings.server.default_region
             ),
+            webhooks=WebhookAdmin(resources, store, clock, trail, webhook_ports),
         )  # fmt: skip
 
     def _make_voice(self) -> TwilioVoice:
@@ -133,6 +140,11 @@ class Outward:
     def _project(self, name: str) -> Project | None:
         return self.directory.project(name)
 
+    def _make_dispatcher(self) -> tuple[Dispatcher, WebhookPorts]:
+        guard = TargetGuard(private=self.settings.webhooks.private_targets)
+        dispatcher = Dispatcher(self.store, self.clock, self.metrics, partial(Poster, guard, tls_context()))
+        return dispatcher, WebhookPorts(wake=dispatcher.wake, check=guard.check)
+
     def mount(self, app: FastAPI) -> None:
         """Add to the HTTP application what needs to be there before it serves."""
         VoiceRoutes(self.voice, self.metrics, lambda: self.settings.server.public_url).mount(app)
@@ -148,7 +160,18 @@ class Outward:
         self._closers.append(partial(self.registry.uses.save, self.store))
         self._begin(self.registry.uses.keep_saving(self.store), "credential use")
         self._closers += [self.twilio.close, self.voice.stop]
+        self._begin(self.dispatcher.run(), "webhooks")
         await self.follow(directory)
+
+    def want(self, directory: Directory) -> None:
+        """From now on what happens is written down for these resources' webhooks."""
+        self.dispatcher.want(directory.resources.webhooks)
+
+    def note_trunk(self, trunk: Trunk, health: TrunkHealth, before: TrunkHealth) -> None:
+        """The state of a watched trunk has changed."""
+        was_down, down = before.state is TrunkState.DOWN, health.state is TrunkState.DOWN
+        if health.state is not before.state:
+            self.dispatcher.note_trunk(TrunkChange(trunk, health.detail, down=down, was_down=was_down))
 
     async def first_owner_link(self, http: str) -> str | None:
         """The link with which the first person makes themselves the owner; None when somebody is there already.
@@ -165,6 +188,7 @@ class Outward:
         """The resources have changed."""
         self.directory = directory
         self.voice.follow(directory)
+        self.dispatcher.follow(directory.resources.webhooks)
         await self.twilio.keep(directory.resources.twilio)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:

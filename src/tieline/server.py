@@ -313,6 +313,7 @@ class Server:
         self.trunks.sync(directory.resources.trunks if self._web is not None else ())
         self.reservations.directory = directory
         self.http.directory = directory
+        self.outward.want(directory)
         if self._web is not None:
             await self.outward.follow(directory)
         self._log.info(
@@ -377,7 +378,8 @@ class Server:
         self.registry.on_event(event)
         self.trunks.on_event(event)
 
-    def _on_trunk_changed(self, _trunk: Trunk, health: TrunkHealth, before: TrunkHealth) -> None:
+    def _on_trunk_changed(self, trunk: Trunk, health: TrunkHealth, before: TrunkHealth) -> None:
+        self.outward.note_trunk(trunk, health, before)
         if health.state is not before.state:
             self.metrics.inc("tieline_trunk_changes_total", health.state)
 

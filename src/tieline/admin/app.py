@@ -18,6 +18,7 @@ from tieline.admin.sign_in import SignIn
 from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin
+from tieline.admin.webhooks import WebhookAdmin
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,4 @@ class Admin:
     trunks: TrunkAdmin
     test_calls: TestCallAdmin
     calls: CallAdmin
+    webhooks: WebhookAdmin

@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tieline.clock import Clock
 from tieline.errors import TielineError
@@ -25,7 +26,7 @@ from tieline.model.webhook import (
 )
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
-from tieline.store.outbox import WebhookStore
+from tieline.store.outbox import DeliveryFilter, WebhookStore
 from tieline.webhooks.posting import Posted, Poster, PostResult
 from tieline.webhooks.routes import accounts_told, endpoints_of, may_have, wanted_types
 from tieline.webhooks.schedule import settle
@@ -45,6 +46,17 @@ BATCH = 500
 RETRY_STORE_S = 5.0
 """How long to leave a store alone that has failed."""
 
+
+@dataclass(frozen=True, slots=True)
+class TrunkChange:
+    """A trunk that is `down`, or up: again, where it `was_down`, or for the first time since the server began."""
+
+    trunk: Trunk
+    detail: str
+    down: bool
+    was_down: bool
+
+
 MakePoster = Callable[[], Poster]
 
 
@@ -60,6 +72,7 @@ class Dispatcher:
         self._lanes: dict[str, _Lane] = {}
         self._woken = asyncio.Event()
         self._changes: list[tuple[WebhookEndpoint, ...]] = []
+        self._trunks: list[TrunkChange] = []
         self._expiry_due = 0.0
         self._log = get_logger("webhooks")
 
@@ -98,15 +111,10 @@ class Dispatcher:
             await asyncio.gather(*(lane.stop() for lane in self._lanes.values()), return_exceptions=True)
             self._lanes.clear()
 
-    async def tell_trunk(self, trunk: Trunk, detail: str, *, down: bool) -> None:
-        """Put in that a trunk was lost, or is back."""
-        type_ = EventType.TRUNK_DOWN if down else EventType.TRUNK_UP
-        now = self._clock.utc()
-        told = accounts_told(trunk, type_, self._endpoints)
-        try:
-            await self._store.add_events([trunk_changed(trunk, one, now, detail, down=down) for one in told])
-        except TielineError as error:
-            self._log.error("a trunk's change is not told", trunk=trunk.name, detail=error.message)
+    def note_trunk(self, change: TrunkChange) -> None:
+        """A trunk that is watched was lost, or is up: to be told."""
+        self._trunks.append(change)
+        self._woken.set()
 
     async def _round(self) -> None:
         """What is to be done now: other endpoints, reservations that expired, new events."""
@@ -114,6 +122,9 @@ class Dispatcher:
             known = len(self._changes)
             await self._change(self._changes[-1])
             del self._changes[:known]
+        while self._trunks:
+            await self._tell_trunk(self._trunks[0])
+            del self._trunks[0]
         if EventType.RESERVATION_EXPIRED in self._store.wanted_events:
             await self._look_for_expired()
         while events := await self._store.unrouted_events(BATCH):
@@ -124,6 +135,21 @@ class Dispatcher:
             for name in {name for _, names in routes for name in names}:
                 if name in self._lanes:
                     self._lanes[name].wake()
+
+    async def _tell_trunk(self, change: TrunkChange) -> None:
+        trunk, at, down = change.trunk, self._clock.utc(), change.down
+        type_ = EventType.TRUNK_DOWN if down else EventType.TRUNK_UP
+        told = accounts_told(trunk, type_, self._endpoints)
+        if not told or not (down or change.was_down or await self._was_told_down(trunk)):
+            return
+        await self._store.add_events(
+            [trunk_changed(trunk, one, at, change.detail, down=down) for one in told]
+        )
+
+    async def _was_told_down(self, trunk: Trunk) -> bool:
+        """Whether the last that was told of a trunk, maybe by an earlier process, is that it was lost."""
+        last = await self._store.deliveries(DeliveryFilter(subject=trunk.name, limit=1))
+        return any(one.event.type is EventType.TRUNK_DOWN for one in last)
 
     async def _look_for_expired(self) -> None:
         if self._clock.monotonic() >= self._expiry_due:

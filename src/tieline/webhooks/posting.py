@@ -16,7 +16,7 @@ import msgspec
 
 from tieline.model.webhook import Delivery, DeliveryAttempt, WebhookEndpoint
 from tieline.webhooks.signing import HEADER, sign, valid_secrets
-from tieline.webhooks.targets import TargetGuard, TargetRefused
+from tieline.webhooks.targets import TargetGuard, TargetRefused, place
 
 TOTAL_S = 15.0
 """How long an attempt may take, from looking the name up to the answer's status line."""
@@ -114,9 +114,8 @@ class Poster:
         return Posted(attempt, result, answer.retry_after if answer is not None else None)
 
     async def _exchange(self, endpoint: WebhookEndpoint, delivery: Delivery, now: datetime) -> _Answer:
+        host, port = place(endpoint.url)
         url = httpx.URL(endpoint.url)
-        host = url.raw_host.decode("ascii")
-        port = url.port or (443 if url.scheme == "https" else 80)
         found = await self._guard.addresses(host, port, allow_private=endpoint.allow_private)
         body = body_of(delivery)
         headers = {

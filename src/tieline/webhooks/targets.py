@@ -12,11 +12,20 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
+import httpx
+
 from tieline.errors import TielineError
+from tieline.model.webhook import WebhookEndpoint
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """From a host and a port to the addresses that it has, as texts. Raises `OSError`."""
+
+PORTS = {"http": 80, "https": 443}
+"""The schemes that a webhook may have, with their ports."""
+
+CHECK_S = 5.0
+"""How long a check may take."""
 
 _NEVER = {
     "0.0.0.0/8": "unspecified", "169.254.0.0/16": "link-local", "168.63.129.16/32": "a cloud's own",
@@ -92,6 +101,17 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(row[4][0]) for row in found))
 
 
+def place(url: str) -> tuple[str, int]:
+    """The host (in ASCII) and the port that a URL names. Raises `TargetRefused` for what is no such URL."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise TargetRefused(f"the URL cannot be read: {error}") from None
+    if parsed.scheme not in PORTS or not parsed.raw_host:
+        raise TargetRefused("the URL is neither http nor https")
+    return parsed.raw_host.decode("ascii"), parsed.port or PORTS[parsed.scheme]
+
+
 class TargetGuard:
     """Looks hosts up, and lets through what webhooks may go to. `private` is the setting `webhooks.private_targets`."""
 
@@ -113,6 +133,20 @@ class TargetGuard:
             if problem is not None:
                 raise TargetRefused(f"{problem}: no webhook goes there{self._remedy(address, allow_private)}")
         return found
+
+    async def check(self, endpoint: WebhookEndpoint) -> str | None:
+        """Why nothing can be posted to an endpoint, as far as its host tells."""
+        try:
+            host, port = place(endpoint.url)
+            async with asyncio.timeout(CHECK_S):
+                await self.addresses(host, port, allow_private=endpoint.allow_private)
+        except TargetRefused as refused:
+            return refused.message
+        except TimeoutError:
+            return "the host's name is not resolved in time"
+        except (OSError, UnicodeError) as error:
+            return f"the host's name is not resolved: {error}"
+        return None
 
     def _remedy(self, address: Address, allow_private: bool) -> str:
         """What would have to be allowed for a refused address."""
