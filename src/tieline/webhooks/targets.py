@@ -32,8 +32,9 @@ _NEVER = {
     "192.0.0.0/24": "reserved", "192.0.2.0/24": "for documentation", "192.88.99.0/24": "a 6to4 relay's",
     "198.51.100.0/24": "for documentation", "203.0.113.0/24": "for documentation", "224.0.0.0/4": "multicast",
     "240.0.0.0/4": "reserved", "::/128": "unspecified", "100::/64": "discarded", "100:0:0:1::/64": "reserved",
-    "2001:db8::/32": "for documentation", "3fff::/20": "for documentation", "5f00::/16": "reserved",
-    "fe80::/10": "link-local", "fec0::/10": "site-local", "fd00:ec2::/32": "a cloud's own", "ff00::/8": "multicast",
+    "2001::/23": "reserved", "2001:db8::/32": "for documentation", "3fff::/20": "for documentation",
+    "5f00::/16": "reserved", "fe80::/10": "link-local", "fec0::/10": "site-local", "fd00:ec2::/32": "a cloud's own",
+    "ff00::/8": "multicast",
 }  # fmt: skip
 """Networks that no webhook goes to."""
 
@@ -109,7 +110,10 @@ def place(url: str) -> tuple[str, int]:
         raise TargetRefused(f"the URL cannot be read: {error}") from None
     if parsed.scheme not in PORTS or not parsed.raw_host:
         raise TargetRefused("the URL is neither http nor https")
-    return parsed.raw_host.decode("ascii"), parsed.port or PORTS[parsed.scheme]
+    port = parsed.port if parsed.port is not None else PORTS[parsed.scheme]
+    if not 0 < port < 65536:
+        raise TargetRefused("the URL's port is none")
+    return parsed.raw_host.decode("ascii"), port
 
 
 class TargetGuard:
