@@ -82,12 +82,7 @@ class Outward:
         resources = ResourceAdmin(store, clock, trail, rules)
         self.reach = reach = Reach()
         recent = RecentStates(store)
-        sessions = Sessions(
-            store,
-            clock,
-            idle=timedelta(hours=settings.studio.session_idle_hours),
-            longest=timedelta(days=settings.studio.session_max_days),
-        )
+        sessions = self._make_sessions()
         passwords = Passwords()
         self.twilio = TwilioAccounts(settings.twilio.api_url)
         self.voice = self._make_voice()
@@ -117,6 +112,15 @@ class Outward:
             ),
             webhooks=WebhookAdmin(resources, store, clock, trail, webhook_ports),
         )  # fmt: skip
+
+    def _make_sessions(self) -> Sessions:
+        studio = self.settings.studio
+        return Sessions(
+            self.store,
+            self.clock,
+            idle=timedelta(hours=studio.session_idle_hours),
+            longest=timedelta(days=studio.session_max_days),
+        )
 
     def _make_voice(self) -> TwilioVoice:
         reach = self.reach
