@@ -12,7 +12,14 @@ from tieline.errors import TielineError
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig
 from tieline.studio.frame import View
 from tieline.studio.pages.handoffs.rows import HeaderRows, LadderRows, title
-from tieline.studio.pages.handoffs.words import METHOD_HINTS, METHODS, RING_SOUNDS, muted, show_remarks
+from tieline.studio.pages.handoffs.words import (
+    METHOD_HINTS,
+    METHODS,
+    RING_SOUNDS,
+    in_words,
+    muted,
+    show_remarks,
+)
 from tieline.studio.parts.dialogs import Dialog
 from tieline.studio.parts.forms import pair
 from tieline.studio.parts.states import Tone, tell
@@ -71,9 +78,10 @@ class DestinationForm:
             self._headers = HeaderRows(
                 form, variables, known.sip_headers, view.admin.handoffs.wants_prefix, self._changed
             )
-            self._remarks = (
-                ui.element("div").classes("tl-stack tl-rows").props("aria-live=polite data-remarks")
-            )
+            self._notes = ui.element("div").classes("tl-stack tl-rows")
+        # Above the buttons and never scrolled away, for it changes with whatever is typed.
+        self._remarks = ui.element("div").classes("tl-dialog-remarks").props("aria-live=polite")
+        self._remarks.move(self._dialog.foot.parent_slot.parent, 2)  # type: ignore[union-attr]
         self._show_fields()
 
     async def open(self) -> None:
@@ -230,12 +238,14 @@ class DestinationForm:
             return
         touched = [one for one in found.faults if one.field != "name" or self._name.value]
         self._dialog.form.show(touched)
+        serious = [one for one in found.remarks if one.level.value != "info"]
         self._remarks.clear()
         with self._remarks:
             if found.hopeless:
-                tell(
-                    "This cannot work for any caller, and is not saved",
-                    "Correct what is red below.",
-                    Tone.BAD,
-                )
-            show_remarks(found.remarks)
+                tell("This works for no caller, and is not saved", "Correct what is red below.", Tone.BAD)
+            show_remarks(serious)
+        self._notes.clear()
+        with self._notes:
+            for one in found.remarks:
+                if one not in serious:
+                    muted(in_words(one))

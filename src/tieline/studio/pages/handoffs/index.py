@@ -23,6 +23,7 @@ from tieline.studio.pages.handoffs.words import (
 )
 from tieline.studio.parts.cards import grid, head, values
 from tieline.studio.parts.dialogs import confirm_by_name
+from tieline.studio.parts.menus import action, actions_menu
 from tieline.studio.parts.projects import pick_project
 from tieline.studio.parts.states import Tone, badge, chip, empty
 
@@ -90,11 +91,12 @@ class HandoffCards:
             if SOURCES[listed.source]:
                 facts["From"] = SOURCES[listed.source]
             values(facts)
-            with ui.element("div").classes("tl-row"):
-                for header in one.sip_headers[:SHOWN_HEADERS]:
-                    chip(header.key)
-                if len(one.sip_headers) > SHOWN_HEADERS:
-                    muted(f"and {len(one.sip_headers) - SHOWN_HEADERS} more")
+            if one.sip_headers:
+                with ui.element("div").classes("tl-row"):
+                    for header in one.sip_headers[:SHOWN_HEADERS]:
+                        chip(header.key)
+                    if len(one.sip_headers) > SHOWN_HEADERS:
+                        muted(f"and {len(one.sip_headers) - SHOWN_HEADERS} more")
             if listed.differs:
                 muted(f"Differs from the folder's in {', '.join(listed.differs)}.")
             self._findings(listed)
@@ -108,17 +110,18 @@ class HandoffCards:
 
     def _menu(self, listed: ListedDestination) -> None:
         one, source = listed.destination, listed.source
-        button = ui.button(icon="more_vert").props("flat round dense")
-        button.props["aria-label"] = f"Actions for {one.name}"
-        with button, ui.menu().props("auto-close"):
-            label = "Edit" if source is not DestinationSource.FOLDER else "Lay a change over it"
-            ui.menu_item(label, on_click=lambda: self._edit(listed))
-            ui.menu_item("Duplicate", on_click=lambda: self._duplicate(one.name))
+        with actions_menu(f"Actions for {one.name}"):
+            action(
+                "Edit" if source is not DestinationSource.FOLDER else "Lay a change over it",
+                lambda: self._edit(listed),
+            )
+            action("Duplicate", lambda: self._duplicate(one.name))
             if not one.is_default:
-                ui.menu_item("Set as default", on_click=lambda: self._set_default(one.name))
-            if source is not DestinationSource.FOLDER:
-                label = "Delete" if source is DestinationSource.RESOURCES else "Go back to the folder's"
-                ui.menu_item(label, on_click=lambda: self._delete(listed)).classes("tl-danger")
+                action("Set as default", lambda: self._set_default(one.name))
+            if source is DestinationSource.RESOURCES:
+                action("Delete", lambda: self._delete(listed), danger=True)
+            elif source is DestinationSource.LAID_OVER:
+                action("Go back to the folder's", lambda: self._delete(listed), danger=True)
 
     # -- acts -------------------------------------------------------------------------------------------------
 

@@ -66,9 +66,9 @@ class HeaderRows:
         self._warn(key)
         return key
 
-    def _take(self, key: ui.input) -> None:
+    def _take(self, key: ui.input) -> Any:
         self._warn(key)
-        self._changed()
+        return self._changed()
 
     def _warn(self, key: ui.input) -> None:
         """Say under a name that it may get lost."""
@@ -80,11 +80,11 @@ class HeaderRows:
             key.props(remove="hint")
             key.classes(remove="tl-warned")
 
-    def _remove(self, row: ui.element) -> None:
+    def _remove(self, row: ui.element) -> Any:
         self._rows = [one for one in self._rows if one[0] is not row]
         row.delete()
         self._register()
-        self._changed()
+        return self._changed()
 
     def _register(self) -> None:
         """Let the form know which field is which, for its faults."""
@@ -136,15 +136,15 @@ class LadderRows:
         """The methods that the steps name."""
         return {str(method.value) for _, _, method in self._rows} if self._kind.value == "own" else set()
 
-    def _take(self) -> None:
+    def _take(self) -> Any:
         self._area.visible = self._kind.value == "own"
         if self._kind.value == "own" and not self._rows:
             self._add(None)
-        self._changed()
+        return self._changed()
 
-    def _add_step(self) -> None:
+    def _add_step(self) -> Any:
         self._add(None)
-        self._changed()
+        return self._changed()
 
     def _add(self, rung: Rung | None) -> None:
         there = rung.destination if rung is not None and rung.destination else THIS_ONE
@@ -169,11 +169,11 @@ class LadderRows:
         self._rows.append((row, destination, method))
         self._more.visible = len(self._rows) < MOST_STEPS
 
-    def _remove(self, row: ui.element) -> None:
+    def _remove(self, row: ui.element) -> Any:
         self._rows = [one for one in self._rows if one[0] is not row]
         row.delete()
         self._more.visible = True
-        self._changed()
+        return self._changed()
 
 
 def title(text: str, more: str = "") -> None:

@@ -72,6 +72,12 @@ def show_remarks(remarks: Sequence[HandoffRemark]) -> None:
         tell(f"{where}{one.message}", fix, TONES[one.level.value])
 
 
+def in_words(remark: HandoffRemark) -> str:
+    """One remark as a sentence."""
+    where = f"{', '.join(remark.trunks)}: " if remark.trunks else ""
+    return f"{where}{remark.message}; {remark.fix}."
+
+
 def count_remarks(remarks: Sequence[HandoffRemark]) -> tuple[str, Tone] | None:
     """How bad it is, in two words."""
     for level, noun in (("error", "problem"), ("warning", "warning")):
