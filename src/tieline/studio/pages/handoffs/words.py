@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from nicegui import ui
@@ -36,6 +37,8 @@ SOURCES = {
     DestinationSource.RESOURCES: "",
 }
 
+_STEP = re.compile(r"^step \d+ of the \w+'s ladder: ")
+
 TONES = {"error": Tone.BAD, "warning": Tone.WARN, "info": Tone.INFO}
 
 
@@ -65,8 +68,13 @@ def rung_in_words(rung: Rung) -> str:
 
 
 def show_remarks(remarks: Sequence[HandoffRemark]) -> None:
-    """What will not get through, each with its fix."""
+    """What will not get through, each with its fix; what holds for several steps of a ladder is told once."""
+    told: set[tuple[str, str]] = set()
     for one in remarks:
+        what = (_STEP.sub("", one.message), one.fix)
+        if what in told:
+            continue
+        told.add(what)
         where = f"{', '.join(one.trunks)}: " if one.trunks else ""
         fix = f"{one.fix[:1].upper()}{one.fix[1:]}."
         tell(f"{where}{one.message}", fix, TONES[one.level.value])
