@@ -22,6 +22,7 @@ demo: .venv-run ## play the whole path: reserve, call, talk, hand back, read the
 
 test: .venv-dev ## run the checks, then every test tier and the coverage budget (ARGS='-k word' to choose)
 	@tools/debian_packages.sh
+	@tools/npm_packages.sh
 	@$(MAKE) check
 	@tools/run_tests.sh $(ARGS)
 

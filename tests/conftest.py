@@ -38,11 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(tier)
 
 
+NPM_PROGRAMS = Path(__file__).parent / "npm" / "node_modules" / ".bin"
+"""Programs that `tools/npm_packages.sh` installs."""
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Start with a clean slate; skip a test whose outside programs are missing, which in CI is a failure."""
     leaked.clear()
     needed = [program for mark in item.iter_markers("needs") for program in mark.args]
-    missing = [program for program in needed if shutil.which(program) is None]
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), str(NPM_PROGRAMS)))
+    missing = [program for program in needed if shutil.which(program, path=path) is None]
     if not missing:
         return
     reason = f"needs {', '.join(missing)} (see `make test`)"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Programs that are not ours and that some tests play against: SIPp, baresip, Kamailio, openssl and chromium.
+# Programs that are not ours and that some tests play against: SIPp, baresip, Kamailio, openssl, chromium, node.
 # Installed when this is Debian (or a child of it) and we are root; otherwise says what will be skipped.
 # In CI (CI=true) a missing program is a failure.
 set -euo pipefail
 
 declare -A package_of=([sipp]=sip-tester [baresip]=baresip [kamailio]='kamailio kamailio-tls-modules'
-    [openssl]=openssl [chromium]=chromium)
+    [openssl]=openssl [chromium]=chromium [node]=nodejs [npm]=npm)
 
 list_missing() {
     local program

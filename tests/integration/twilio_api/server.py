@@ -1,0 +1,197 @@
+"""The REST API of one account. Every request and answer passes Prism, which holds it against Twilio's description."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+ROOT = Path(__file__).parents[3]
+NODE_MODULES = ROOT / "tests" / "npm" / "node_modules"
+PRISM = NODE_MODULES / ".bin" / "prism"
+DESCRIPTION = (
+    NODE_MODULES / "@twilio-alpha" / "mcp" / "twilio-oai" / "spec" / "json" / "twilio_api_v2010.json"
+)
+ACCOUNT = "AC" + "0a" * 16
+TOKEN = "an-auth-token-of-32-characters-00"
+KEY, KEY_SECRET = "SK" + "0c" * 16, "an-api-key-secret"
+_CALL = re.compile(rf"/2010-04-01/Accounts/{ACCOUNT}/Calls/(CA[0-9a-f]{{32}})\.json")
+_NUMBER = re.compile(rf"/2010-04-01/Accounts/{ACCOUNT}/IncomingPhoneNumbers/(PN[0-9a-f]{{32}})\.json")
+
+
+def number_sid(last: int) -> str:
+    """The SID of the account's number so and so."""
+    return f"PN{last:032x}"
+
+
+def a_number(last: int, **settings: str | None) -> dict[str, Any]:
+    """A number of the account, +1555555010x, as Twilio describes one."""
+    sid, base = number_sid(last), f"/2010-04-01/Accounts/{ACCOUNT}/IncomingPhoneNumbers"
+    return {
+        "account_sid": ACCOUNT, "address_requirements": "none", "address_sid": None, "api_version": "2010-04-01",
+        "beta": False, "bundle_sid": None, "capabilities": {"voice": True, "sms": True, "mms": True, "fax": False},
+        "date_created": "Thu, 30 Jul 2015 23:19:04 +0000", "date_updated": "Thu, 30 Jul 2015 23:19:04 +0000",
+        "emergency_address_sid": None, "emergency_address_status": "unregistered", "emergency_status": "Inactive",
+        "friendly_name": f"(555) 555-01{last:02d}", "identity_sid": None, "origin": "twilio",
+        "phone_number": f"+155555501{last:02d}", "sid": sid, "sms_application_sid": "",
+        "sms_fallback_method": "POST", "sms_fallback_url": "", "sms_method": "POST", "sms_url": "",
+        "status": "in-use", "status_callback": "", "status_callback_method": "POST", "trunk_sid": None,
+        "uri": f"{base}/{sid}.json", "voice_application_sid": "", "voice_caller_id_lookup": False,
+        "voice_fallback_method": "POST", "voice_fallback_url": "", "voice_method": "POST",
+        "voice_receive_mode": "voice", "voice_url": "",
+        "subresource_uris": {"assigned_add_ons": f"{base}/{sid}/AssignedAddOns.json"},
+    } | settings  # fmt: skip
+
+
+@dataclass
+class TwilioApiServer:
+    """What the account holds, and what has been asked of it. `on_call` is told of changes of a live call."""
+
+    url: str = ""
+    numbers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    on_call: Callable[[str, dict[str, str]], None] = lambda sid, fields: None
+    refuse: tuple[int, int, str] | None = None
+
+    def number(self, last: int) -> dict[str, Any]:
+        """One of the numbers."""
+        return self.numbers[number_sid(last)]
+
+    def answer(self, method: str, path: str, authorization: str, fields: dict[str, str]) -> tuple[int, Any]:
+        """What Twilio answers."""
+        self.asked.append((method, path, fields))
+        known = [f"{ACCOUNT}:{TOKEN}", f"{KEY}:{KEY_SECRET}"]
+        if authorization not in [f"Basic {b64encode(one.encode()).decode()}" for one in known]:
+            return 401, _error(401, 20003, "Authenticate")
+        if self.refuse is not None:
+            return self.refuse[0], _error(*self.refuse)
+        if path == f"/2010-04-01/Accounts/{ACCOUNT}.json":
+            return 200, _account()
+        if path == f"/2010-04-01/Accounts/{ACCOUNT}/IncomingPhoneNumbers.json":
+            return 200, self._page(path)
+        if (found := _NUMBER.fullmatch(path)) and found[1] in self.numbers:
+            number = self.numbers[found[1]]
+            number.update({_snake(name): value for name, value in fields.items()})
+            return 200, number
+        if found := _CALL.fullmatch(path):
+            self.on_call(found[1], fields)
+            return 200, _call(found[1], fields)
+        return 404, _error(404, 20404, f"The requested resource {path} was not found")
+
+    def _page(self, path: str) -> dict[str, Any]:
+        found = list(self.numbers.values())
+        return {
+            "incoming_phone_numbers": found, "page": 0, "page_size": 1000, "start": 0, "end": max(0, len(found) - 1),
+            "uri": f"{path}?PageSize=1000&Page=0", "first_page_uri": f"{path}?PageSize=1000&Page=0",
+            "next_page_uri": None, "previous_page_uri": None,
+        }  # fmt: skip
+
+
+def _account() -> dict[str, Any]:
+    return {
+        "auth_token": "hidden", "date_created": "Thu, 30 Jul 2015 20:00:00 +0000",
+        "date_updated": "Thu, 30 Jul 2015 20:00:00 +0000", "friendly_name": "Northwind", "owner_account_sid": ACCOUNT,
+        "sid": ACCOUNT, "status": "active", "subresource_uris": {}, "type": "Full",
+        "uri": f"/2010-04-01/Accounts/{ACCOUNT}.json",
+    }  # fmt: skip
+
+
+def _call(sid: str, fields: dict[str, str]) -> dict[str, Any]:
+    return {
+        "account_sid": ACCOUNT, "sid": sid, "status": fields.get("Status", "in-progress"), "direction": "inbound",
+        "from": "+15557654321", "to": "+15555550100", "api_version": "2010-04-01", "duration": None,
+        "uri": f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{sid}.json", "subresource_uris": {},
+    }  # fmt: skip
+
+
+def _error(status: int, code: int, message: str) -> dict[str, Any]:
+    return {
+        "code": code, "message": message, "more_info": f"https://www.twilio.com/docs/errors/{code}", "status": status,
+    }  # fmt: skip
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+@contextmanager
+def twilio_api(folder: Path) -> Iterator[TwilioApiServer]:
+    """An account of two numbers, served behind Prism."""
+    api = TwilioApiServer(numbers={number_sid(last): a_number(last) for last in (0, 1)})
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._serve("GET", b"")
+
+        def do_POST(self) -> None:
+            self._serve("POST", self.rfile.read(int(self.headers.get("content-length") or 0)))
+
+        def _serve(self, method: str, body: bytes) -> None:
+            fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+            path = self.path.partition("?")[0]
+            status, answer = api.answer(method, path, self.headers.get("authorization", ""), fields)
+            text = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    inner = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=inner.serve_forever, daemon=True).start()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "prism.log"
+    node = shutil.which("node") or "node"
+    with log.open("wb") as out:
+        prism = subprocess.Popen(
+            [node, str(PRISM), "proxy", "-p", str(port), "-h", "127.0.0.1", str(DESCRIPTION),
+             f"http://127.0.0.1:{inner.server_address[1]}"],
+            stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            api.url = f"http://127.0.0.1:{port}"
+            _wait(api.url, prism)
+            api.asked.clear()
+            before = log.stat().st_size
+            yield api
+        finally:
+            prism.terminate()
+            prism.wait(10)
+            inner.shutdown()
+            inner.server_close()
+    # What Prism has to say about a message that is not as Twilio describes it.
+    told = re.sub(r"\x1b\[[0-9;]*m", "", log.read_bytes()[before:].decode(errors="replace"))
+    wrong = [line for line in told.splitlines() if "Violation" in line and "status code" not in line]
+    assert wrong == []
+
+
+def _wait(url: str, prism: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert prism.poll() is None, "Prism did not start"
+        try:
+            urllib.request.urlopen(f"{url}/2010-04-01/Accounts/{ACCOUNT}.json", timeout=5)
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("Prism did not begin to serve")

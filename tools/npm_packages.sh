@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Programs of npm that some tests play against, at the versions of tests/npm/package-lock.json: Prism, and Twilio's
+# OpenAPI description. Their install scripts are not run. In CI (CI=true) a failure is one; elsewhere tests are skipped.
+set -euo pipefail
+cd "$(dirname "$0")/../tests/npm"
+
+stamp=node_modules/.tieline-lock
+if [ -e "$stamp" ] && cmp -s package-lock.json "$stamp"; then exit 0; fi
+
+if command -v npm >/dev/null 2>&1; then
+    printf -- '-- installing npm packages (tests/npm/package-lock.json)\n' >&2
+    if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; then
+        cp package-lock.json "$stamp"
+        exit 0
+    fi
+fi
+
+if [ "${CI:-}" = true ]; then
+    printf 'CI must skip nothing, but the npm packages of tests/npm are missing\n' >&2
+    exit 1
+fi
+printf -- '-- skipped below: tests that play against Prism (npm and its registry are needed)\n' >&2
