@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(tier)
 
 
-NPM_PROGRAMS = Path(__file__).parent / "npm" / "node_modules" / ".bin"
+NPM_PROGRAMS = TESTS.parent / ".venv" / "npm" / "node_modules" / ".bin"
 """Programs that `tools/npm_packages.sh` installs."""
 
 

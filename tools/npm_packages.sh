@@ -2,15 +2,17 @@
 # Programs of npm that some tests play against, at the versions of tests/npm/package-lock.json: Prism, and Twilio's
 # OpenAPI description. Their install scripts are not run. In CI (CI=true) a failure is one; elsewhere tests are skipped.
 set -euo pipefail
-cd "$(dirname "$0")/../tests/npm"
+cd "$(dirname "$0")/.."
 
-stamp=node_modules/.tieline-lock
-if [ -e "$stamp" ] && cmp -s package-lock.json "$stamp"; then exit 0; fi
+wanted=tests/npm/package-lock.json home=.venv/npm
+if [ -e "$home/installed.json" ] && cmp -s "$wanted" "$home/installed.json"; then exit 0; fi
 
 if command -v npm >/dev/null 2>&1; then
-    printf -- '-- installing npm packages (tests/npm/package-lock.json)\n' >&2
-    if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; then
-        cp package-lock.json "$stamp"
+    printf -- '-- installing npm packages (%s)\n' "$wanted" >&2
+    mkdir -p "$home"
+    cp tests/npm/package.json "$wanted" "$home/"
+    if (cd "$home" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); then
+        cp "$wanted" "$home/installed.json"
         exit 0
     fi
 fi

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 ROOT = Path(__file__).parents[3]
-NODE_MODULES = ROOT / "tests" / "npm" / "node_modules"
+NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
 PRISM = NODE_MODULES / ".bin" / "prism"
 DESCRIPTION = (
     NODE_MODULES / "@twilio-alpha" / "mcp" / "twilio-oai" / "spec" / "json" / "twilio_api_v2010.json"
