@@ -9,7 +9,7 @@ from playwright.async_api import Page
 
 VISIBLE = """
 const dialog = [...document.querySelectorAll('.q-dialog .tl-dialog')].filter(one => one.offsetParent !== null).pop();
-const root = dialog || document.querySelector('#app');
+const root = dialog || document.querySelector('#app') || document.body;
 const shown = (one) => {
   if (!one.checkVisibility({opacityProperty: true, visibilityProperty: true})) return false;
   if (one.closest('.q-tooltip, .nicegui-skip-link, [aria-hidden="true"]')) return false;
