@@ -17,9 +17,12 @@ from tieline.admin.calls import CallAdmin
 from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.exposure import ExposureAdmin
 from tieline.admin.handoffs import HandoffAdmin
+from tieline.admin.installation import InstallationAdmin
+from tieline.admin.overview import OverviewAdmin, OverviewParts, Reasons
 from tieline.admin.passwords import Passwords
 from tieline.admin.people import PeopleAdmin
 from tieline.admin.pools import PoolAdmin
+from tieline.admin.projects import ProjectAdmin
 from tieline.admin.reach import Reach
 from tieline.admin.recent import RecentStates
 from tieline.admin.resources import ResourceAdmin, ResourceRules
@@ -46,10 +49,11 @@ from tieline.model.trunk import Trunk
 from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
 from tieline.store.base import Store
+from tieline.store.migration import REVISIONS
 from tieline.webhooks.dispatcher import Dispatcher, TrunkChange, tls_context
 from tieline.webhooks.posting import Poster
 from tieline.webhooks.targets import TargetGuard
-from tieline.wiring import check_folder, ice_place, twilio_sip_address
+from tieline.wiring import about, check_folder, ice_place, twilio_sip_address
 
 
 class Outward:
@@ -65,6 +69,7 @@ class Outward:
         legs: LegSwitch,
         reservations: Reservations,
         trunks: TrunkWatch,
+        reasons: Reasons,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -87,6 +92,9 @@ class Outward:
         self.twilio = TwilioAccounts(settings.twilio.api_url)
         self.voice = self._make_voice()
         self.dispatcher, webhook_ports = self._make_dispatcher()
+        live = TrunkLive(health=trunks.states, calls=registry.admission.calls_on)
+        pools = self._pools(resources, reservations, trail)
+        trunk_admin = TrunkAdmin(resources, live, reach, settings)
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -95,22 +103,30 @@ class Outward:
             sessions=sessions,
             sign_in=SignIn(store, clock, trail, sessions, passwords),
             reach=reach,
-            pools=PoolAdmin(
-                resources, store, reservations, clock, trail,
-                pool_names=lambda: [one.name for one in self.directory.resources.pools], reach=reach,
-                default_region=settings.server.default_region,
-            ),
+            pools=pools,
             handoffs=HandoffAdmin(resources, recent),
             test_calls=self._test_calls(resources, trail),
             credentials=CredentialAdmin(resources, store, registry.uses, clock),
             exposure=ExposureAdmin(resources, store, recent),
-            trunks=TrunkAdmin(
-                resources, TrunkLive(health=trunks.states, calls=registry.admission.calls_on), reach, settings
+            trunks=trunk_admin,
+            projects=ProjectAdmin(resources),
+            overview=OverviewAdmin(
+                OverviewParts(
+                    resources, pools, trunk_admin, registry, store, reasons, clock, settings.server.max_calls
+                )
             ),
             calls=CallAdmin(
                 store, registry, lambda: self.directory, clock, trail, settings.server.default_region
             ),
             webhooks=WebhookAdmin(resources, store, clock, trail, webhook_ports),
+            installation=InstallationAdmin(settings, reasons, about(settings, REVISIONS[-1])),
+        )  # fmt: skip
+
+    def _pools(self, resources: ResourceAdmin, reservations: Reservations, trail: AuditTrail) -> PoolAdmin:
+        return PoolAdmin(
+            resources, self.store, reservations, self.clock, trail,
+            pool_names=lambda: [one.name for one in self.directory.resources.pools], reach=self.reach,
+            default_region=self.settings.server.default_region,
         )  # fmt: skip
 
     def _make_sessions(self) -> Sessions:

@@ -142,8 +142,11 @@ class Server:
     def _make_outward(self) -> Outward:
         return Outward(
             self.settings, self.store, self.clock, self.metrics, self.registry, self.legs, self.reservations,
-            self.trunks,
+            self.trunks, self._not_ready,
         )  # fmt: skip
+
+    async def _not_ready(self) -> list[str]:
+        return await self.http.health.reasons()
 
     def _http_services(self) -> Services:
         return Services(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -291,6 +292,18 @@ def listen_http(settings: Settings) -> socket.socket:
         ) from None
     listener.setblocking(False)
     return listener
+
+
+def about(settings: Settings, schema: str) -> dict[str, str]:
+    """What one may want to know of this installation; `schema` is the database's version."""
+    return {
+        "Version": __version__,
+        "Database schema": schema,
+        "Database": str(Path(settings.store.path).absolute()),
+        "Settings file": str(settings.source) if settings.source is not None else "none",
+        "Python": platform.python_version(),
+        "System": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def check_folder(folder: Path, destinations: Sequence[Destination]) -> list[str]:

@@ -94,7 +94,7 @@ async def add_records(database: Path) -> None:
     try:
         for index in range(24):
             await add_call(store, index, now - timedelta(minutes=7 + index * 97))
-        for refused in refusals(now):
+        for refused in reversed(refusals(now)):
             await store.record_refusal(refused)
         for index in range(4):
             await store.reserve(

@@ -9,8 +9,11 @@ from tieline.admin.calls import CallAdmin
 from tieline.admin.credentials import CredentialAdmin
 from tieline.admin.exposure import ExposureAdmin
 from tieline.admin.handoffs import HandoffAdmin
+from tieline.admin.installation import InstallationAdmin
+from tieline.admin.overview import OverviewAdmin
 from tieline.admin.people import PeopleAdmin
 from tieline.admin.pools import PoolAdmin
+from tieline.admin.projects import ProjectAdmin
 from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin
 from tieline.admin.sessions import Sessions
@@ -40,3 +43,6 @@ class Admin:
     test_calls: TestCallAdmin
     calls: CallAdmin
     webhooks: WebhookAdmin
+    projects: ProjectAdmin
+    overview: OverviewAdmin
+    installation: InstallationAdmin

@@ -81,6 +81,17 @@ def load_settings(
     return settings
 
 
+def places_of(file: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """Where each setting that is set is set, by key: `tieline.toml:12`, or the environment variable.
+
+    As the file is now, which may have changed since the settings were read.
+    """
+    faults: list[_Fault] = []
+    values = _from_file(file, faults) if file is not None else {}
+    values |= _from_environment(environ, faults)
+    return {key: place.where for key, (_, place) in values.items()}
+
+
 def _refuse(faults: list[_Fault]) -> None:
     first = faults[0]
     raise ConfigurationError(

@@ -62,15 +62,18 @@ def mount(app: FastAPI, services: StudioServices) -> None:
 
 
 def _serve_assets() -> None:
-    """The theme and what pages need of the browser. The version in the address makes browsers take a new one."""
+    """The theme, what single pages add to it, and what they need of the browser.
+
+    Every style sheet of the folder is linked, the theme first: a group of pages may have its own. The version in the
+    address makes browsers take a new one.
+    """
     core.app.add_static_files(ASSETS_PATH, ASSETS)
-    files = b"".join((ASSETS / name).read_bytes() for name in (THEME, SCRIPT))
+    sheets = [THEME, *sorted(one.name for one in ASSETS.glob("*.css") if one.name != THEME)]
+    files = b"".join((ASSETS / name).read_bytes() for name in (*sheets, SCRIPT))
     version = hashlib.sha256(files).hexdigest()[:12]
-    ui.add_head_html(
-        f'<link rel="stylesheet" href="{PREFIX}{ASSETS_PATH}/{THEME}?{version}">'
-        f'<script src="{PREFIX}{ASSETS_PATH}/{SCRIPT}?{version}"></script>',
-        shared=True,
-    )
+    links = [f'<link rel="stylesheet" href="{PREFIX}{ASSETS_PATH}/{name}?{version}">' for name in sheets]
+    script = f'<script src="{PREFIX}{ASSETS_PATH}/{SCRIPT}?{version}"></script>'
+    ui.add_head_html("".join((*links, script)), shared=True)
 
 
 def services() -> StudioServices:

@@ -65,7 +65,9 @@ def drawn(info: PageInfo, who: str, may: Callable[[Right], bool], sign_out_token
     ui.page_title(f"{info.title} · Tieline")
     theme = ui.context.client.request.cookies.get(THEME_COOKIE, "")
     dark = ui.dark_mode(THEMES.get(theme))
-    drawer = ui.left_drawer(bordered=False).classes("tl-menu").props('width=232 :breakpoint="1023"')
+    # Not NiceGUI's value None: then it asks every browser whether the drawer is open, and waits for the answer.
+    drawer = ui.left_drawer(value=False).classes("tl-menu")
+    drawer.props('width=232 :breakpoint="1023" show-if-above')
     with drawer, ui.element("nav").props('aria-label="Studio"'):
         _menu(info, may)
     with ui.header().classes("tl-header"):

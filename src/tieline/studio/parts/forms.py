@@ -115,6 +115,7 @@ class Form:
     def switch(self, path: str, label: str, *, value: bool = False, hint: str = "") -> ui.switch:
         """Yes or no."""
         field = ui.switch(label, value=value)
+        field.props["aria-label"] = label
         if hint:
             ui.label(hint).classes("tl-check-hint")
         self.add(path, field)

@@ -1,0 +1,1 @@
+"""Functions view: what a project's folder holds, to be read."""

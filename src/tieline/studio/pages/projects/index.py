@@ -1,0 +1,88 @@
+"""All projects, and making one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from tieline.admin.projects import ListedProject
+from tieline.model.environment import Environment
+from tieline.model.user import Right
+from tieline.studio.frame import Group, View, page, telling
+from tieline.studio.pages.projects.fields import add_fields, environment_badge
+from tieline.studio.parts.cards import card
+from tieline.studio.parts.dialogs import Dialog
+from tieline.studio.parts.states import empty
+from tieline.studio.parts.tables import Column, DataTable
+
+COLUMNS = (
+    Column("slug", "Project"),
+    Column("env", "Environment", "badge"),
+    Column("kind", "Answers with"),
+    Column("numbers", "Numbers", "chips", sortable=False),
+    Column("pools", "Pools", "chips", sortable=False),
+    Column("destinations", "Handoffs", "number"),
+)
+
+
+@page("/projects", "Projects", icon="smart_toy", group=Group.BUILD, order=10)
+async def projects(view: View) -> None:
+    """A table of the projects."""
+    view.heading.subtitle(
+        "A project is one agent: the code that callers talk to, its numbers and its handoffs."
+    )
+    found = await view.admin.projects.projects(view.who)
+
+    async def add() -> None:
+        with telling():
+            await add_project(view)
+
+    may = view.may(Right.BUILD)
+    if may:
+        with view.heading.actions:
+            ui.button("Add project", icon="add", on_click=add).props("unelevated")
+    if not found:
+        with card():
+            empty(
+                "smart_toy", "No projects yet",
+                "Point a project at the folder of an agent, or make one that only answers and holds calls, to try a "
+                "trunk out.", *(("Add project", add) if may else ()),
+            )  # fmt: skip
+        return
+    with card(flush=True):
+        DataTable(
+            COLUMNS, [_row(one) for one in found], label="Projects", sort_by="slug",
+            on_open=lambda slug: ui.navigate.to(f"/projects/{slug}"),
+        )  # fmt: skip
+
+
+def _row(one: ListedProject) -> dict[str, Any]:
+    text, tone = environment_badge(one.env)
+    return {
+        "id": one.slug, "slug": one.slug, "slug_path": f"/projects/{one.slug}",
+        "slug_sub": " · ".join(each for each in (one.name, one.account) if each),
+        "env": text, "env_tone": tone.value,
+        "kind": "answers and holds" if one.answer_only else "its agent",
+        "numbers": one.numbers, "pools": one.pools, "destinations": one.destinations,
+    }  # fmt: skip
+
+
+async def add_project(view: View) -> None:
+    """Ask for a new project."""
+    accounts = await view.admin.projects.accounts(view.who)
+    everywhere = view.who.account is None
+
+    async def act() -> None:
+        fields = dialog.form.values()
+        await view.admin.projects.create(view.who, fields)
+        ui.navigate.to(f"/projects/{fields['slug']}")
+
+    dialog = Dialog("Add a project", "Add", act)
+    with dialog:
+        dialog.form.text(
+            "slug", "Slug", hint="Its name in URLs: small letters, digits and hyphens", mono=True
+        )
+        dialog.form.choice("account", "Account", accounts, value=accounts[0] if accounts else None)
+        add_fields(dialog.form, Environment.SANDBOX, everywhere=everywhere)
+    dialog.open()

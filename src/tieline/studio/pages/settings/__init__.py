@@ -1,0 +1,1 @@
+"""Settings: the installation's settings, its state, and its resources as a file."""
