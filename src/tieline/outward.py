@@ -95,6 +95,8 @@ class Outward:
         live = TrunkLive(health=trunks.states, calls=registry.admission.calls_on)
         pools = self._pools(resources, reservations, trail)
         trunk_admin = TrunkAdmin(resources, live, reach, settings)
+        most = settings.server.max_calls
+        parts = OverviewParts(resources, pools, trunk_admin, registry, store, reasons, clock, most)
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -110,11 +112,7 @@ class Outward:
             exposure=ExposureAdmin(resources, store, recent),
             trunks=trunk_admin,
             projects=ProjectAdmin(resources),
-            overview=OverviewAdmin(
-                OverviewParts(
-                    resources, pools, trunk_admin, registry, store, reasons, clock, settings.server.max_calls
-                )
-            ),
+            overview=OverviewAdmin(parts),
             calls=CallAdmin(
                 store, registry, lambda: self.directory, clock, trail, settings.server.default_region
             ),
