@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,18 +13,18 @@ from tieline.commands.context import (
     CommandFailed,
     ConfigOption,
     JsonOption,
-    OpenStore,
     console,
     examples,
     open_store,
     print_json,
     print_text,
+    resource_admin,
     run,
 )
 
 if TYPE_CHECKING:
     from tieline.resources.diff import Change
-    from tieline.resources.plan import Applier, Plan
+    from tieline.resources.plan import Plan
 
 MARKS = {"create": ("+", "green"), "update": ("~", "yellow"), "remove": ("-", "red")}
 
@@ -64,11 +62,11 @@ def apply(
 
 def export(config: ConfigOption = None) -> None:
     """Print all resources as a file that `tieline apply` takes; keys as hashes, secrets by name only."""
-    from tieline.resources.export import export_resources
+    from tieline.model.principal import COMMAND_LINE
 
     async def work() -> str:
         async with open_store(config) as opened:
-            return export_resources(await opened.store.resources())
+            return await resource_admin(opened).export(COMMAND_LINE)
 
     print_text(run(work()))
 
@@ -86,39 +84,11 @@ def read_file(file: Path) -> tuple[Path, str]:
 
 
 async def _apply(file: Path, config: Path | None, *, dry_run: bool, prune: bool) -> Plan:
-    from tieline.resources.plan import Applier
-    from tieline.wiring import check_folder
+    from tieline.model.principal import COMMAND_LINE
 
     path, text = read_file(file)
     async with open_store(config) as opened:
-        applier = Applier(
-            file=path,
-            text=text,
-            environ=os.environ,
-            random_bytes=os.urandom,
-            check_project=check_folder,
-            default_region=opened.settings.server.default_region,
-            prune=prune,
-        )
-        current = await opened.store.resources()
-        # In a thread: checking a project starts processes and waits for them with a loop of its own.
-        plan = await asyncio.to_thread(applier.plan, current)
-        if dry_run or not (plan.changes or await opened.store.unsealed_secrets()):
-            return plan
-        return await _carry_out(opened, applier)
-
-
-async def _carry_out(opened: OpenStore, applier: Applier) -> Plan:
-    """Plan again inside the store's transaction, on what is there at that moment."""
-    plans: list[Plan] = []
-    applier.check_project = None  # done already, and too slow to hold the database for
-
-    def change(current: Any) -> Any:
-        plans.append(applier.plan(current))
-        return plans[-1].resources
-
-    await opened.store.apply(change, opened.now())
-    return plans[-1]
+        return await resource_admin(opened).apply(COMMAND_LINE, text, file=path, prune=prune, dry_run=dry_run)
 
 
 def plan_as_json(plan: Plan, *, dry_run: bool = False) -> dict[str, Any]:

@@ -1,18 +1,24 @@
-"""Changing one resource from the command line: options become a small resource file and go the way of `apply`."""
+"""Changing one resource from the command line: options become an edit of its fields, carried out by `tieline.admin`."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tieline.commands.applying import plan_as_json, show_plan
-from tieline.commands.context import EXIT_USAGE, CommandFailed, OpenStore, open_store, print_json, run
+from tieline.commands.context import (
+    EXIT_USAGE,
+    CommandFailed,
+    OpenStore,
+    open_store,
+    print_json,
+    resource_admin,
+    run,
+)
 
 if TYPE_CHECKING:
-    from tieline.model.resources import Resources
+    from tieline.admin.errors import InvalidFields
     from tieline.resources.plan import Plan
 
 Fields = dict[str, Any]
@@ -66,97 +72,40 @@ def remove(config: Path | None, kind: str, name: str, *, as_json: bool) -> None:
 
 
 async def _change(config: Path | None, kind: str, name: str, edit: Edit) -> Plan:
-    from tieline.resources.export import resource_fields
-    from tieline.resources.kinds import identity_field
+    from tieline.admin.errors import InvalidFields
+    from tieline.model.principal import COMMAND_LINE
 
     async with open_store(config) as opened:
-
-        def fields_of(current: Resources) -> Fields:
-            found = edit(resource_fields(current, kind, name), opened)
-            return {**found, identity_field(kind): name}
-
-        current = await opened.store.resources()
-        before, fields = resource_fields(current, kind, name) or {}, fields_of(current)
-        with_folder = fields.get("path") != before.get("path")
-        # In a thread: checking a project starts processes and waits for them with a loop of its own.
-        plan = await asyncio.to_thread(_plan, opened, kind, fields, current, with_folder=with_folder)
-        if not plan.changes:
-            return plan
-        plans: list[Plan] = []
-
-        def carry_out(now: Resources) -> Resources:
-            plans.append(_plan(opened, kind, fields_of(now), now, with_folder=False))
-            return plans[-1].resources
-
-        await opened.store.apply(carry_out, opened.now())
-        return plans[-1]
-
-
-def _plan(opened: OpenStore, kind: str, fields: Fields, current: Resources, *, with_folder: bool) -> Plan:
-    """What the fields make of the resources. Raises `CommandFailed` with a line for each fault."""
-    from tieline.errors import ConfigurationError
-    from tieline.resources.export import write_document
-    from tieline.resources.kinds import identity_field
-    from tieline.resources.plan import Applier
-    from tieline.wiring import check_folder
-
-    applier = Applier(
-        file=Path.cwd() / "options",
-        text=write_document({kind: [fields]}),
-        environ=os.environ,
-        random_bytes=os.urandom,
-        check_project=check_folder if with_folder else None,
-        default_region=opened.settings.server.default_region,
-    )
-    try:
-        return applier.plan(current)
-    except ConfigurationError as error:
-        raise _refusal(kind, fields[identity_field(kind)], error) from None
+        try:
+            return await resource_admin(opened).edit(
+                COMMAND_LINE, kind, name, lambda there: edit(there, opened)
+            )
+        except InvalidFields as error:
+            raise _refusal(kind, error) from None
 
 
 async def _remove(config: Path | None, kind: str, name: str) -> Plan:
-    import msgspec
-
-    from tieline.errors import ConfigurationError
-    from tieline.resources.checks import check_resources
-    from tieline.resources.diff import compare
-    from tieline.resources.kinds import KINDS, identity_field
-    from tieline.resources.plan import Plan
-    from tieline.resources.reader import Reader
-
-    plans: list[Plan] = []
-
-    def carry_out(current: Resources) -> Resources:
-        there = getattr(current, kind)
-        kept = tuple(one for one in there if getattr(one, identity_field(kind)) != name)
-        if len(kept) == len(there):
-            raise CommandFailed(f"there is no {NOUNS[kind]} {name}")
-        wanted = msgspec.structs.replace(current, **{kind: kept})
-        reader = Reader("options", {})
-        check_resources(wanted, reader, {one: {} for one in KINDS})
-        try:
-            reader.check()
-        except ConfigurationError as error:
-            raise _refusal(kind, name, error) from None
-        plans.append(Plan(resources=wanted, changes=tuple(compare(current, wanted)), issued=()))
-        return wanted
+    from tieline.admin.errors import InvalidFields
+    from tieline.model.principal import COMMAND_LINE
 
     async with open_store(config) as opened:
-        await opened.store.apply(carry_out, opened.now())
-    return plans[-1]
+        try:
+            return await resource_admin(opened).remove(COMMAND_LINE, kind, name)
+        except InvalidFields as error:
+            raise _refusal(kind, error) from None
 
 
-def _refusal(kind: str, name: str, error: Any) -> CommandFailed:
-    """The faults of a plan, each placed at the option that it concerns instead of a line in a file."""
+def _refusal(kind: str, error: InvalidFields) -> CommandFailed:
+    """The faults of a change, each placed at the option that it concerns."""
+    from tieline.resources.kinds import KINDS
+
+    known = {field.name for field in KINDS[kind]}
     lines = []
-    for fault in error.fields["faults"]:
-        key = fault["key"] or "options"
-        for start in (f"{kind}.{name}.", f"{kind}[0].", f"{kind}."):
-            if key.startswith(start) and (start != f"{kind}." or "." not in key[len(start) :]):
-                field = key[len(start) :].split(".")[0].split("[")[0]
-                key = "--title" if (kind, field) == ("projects", "name") else _option(field)
-                break
-        lines.append(f"{key}: {fault['message']}")
+    for fault in error.faults:
+        place, field = fault.field or "options", fault.field.split(".")[0].split("[")[0]
+        if field in known:
+            place = "--title" if (kind, field) == ("projects", "name") else _option(field)
+        lines.append(f"{place}: {fault.message}")
     return CommandFailed("\n".join(lines), EXIT_USAGE)
 
 

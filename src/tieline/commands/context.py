@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tieline.admin.resources import ResourceAdmin
     from tieline.clock import SystemClock
     from tieline.config import Settings
     from tieline.store.base import Store
@@ -80,6 +81,18 @@ class OpenStore:
     def now(self) -> datetime:
         """UTC as the leases go by it."""
         return self.clock.utc()
+
+
+def resource_admin(opened: OpenStore) -> ResourceAdmin:
+    """The one way in for changes of resources, which notes them in the audit log; relative paths begin here."""
+    from tieline.admin.resources import ResourceAdmin, ResourceRules
+    from tieline.admin.trail import AuditTrail
+    from tieline.wiring import check_folder
+
+    rules = ResourceRules(
+        default_region=opened.settings.server.default_region, check_project=check_folder, folder=Path.cwd()
+    )
+    return ResourceAdmin(opened.store, opened.clock, AuditTrail(opened.store, opened.clock), rules)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from tieline.commands.context import (
     open_store,
     print_json,
     print_rows,
+    resource_admin,
     run,
 )
 
@@ -96,7 +97,7 @@ def create_key(
 @keys.command("revoke")
 def revoke_key(name: NameArgument, config: ConfigOption = None) -> None:
     """Remove an API key; a running server refuses it within a second or two."""
-    run(_remove(config, "api_keys", name, "API key"))
+    run(_remove(config, "api_keys", name))
 
 
 @tokens.command("list")
@@ -141,7 +142,7 @@ def create_token(
 @tokens.command("revoke")
 def revoke_token(name: NameArgument, config: ConfigOption = None) -> None:
     """Remove a SIP token; a running server refuses it within a second or two."""
-    run(_remove(config, "sip_tokens", name, "SIP token"))
+    run(_remove(config, "sip_tokens", name))
 
 
 def find_account(resources: Any, name: str | None) -> Any:
@@ -166,33 +167,41 @@ def find_project(resources: Any, name: str) -> Any:
 async def _add(config: Any, kind: str, name: str, make: Any) -> None:
     import msgspec
 
+    from tieline.admin.access import account_of
+    from tieline.admin.trail import AuditTrail
+    from tieline.model.audit import AuditChange
+    from tieline.model.principal import COMMAND_LINE
+    from tieline.resources.diff import compare
     from tieline.resources.reader import NAME
 
     if not NAME.fullmatch(name):
         raise CommandFailed(f"{name!r} is not a name: letters, digits, '.', '_', '-', at most 64", EXIT_USAGE)
+    noted: list[AuditChange] = []
 
     def change(current: Any) -> Any:
         there = getattr(current, kind)
         if any(one.name == name for one in there):
             raise CommandFailed(f"{name} is there already; revoke it first")
-        return msgspec.structs.replace(current, **{kind: (*there, make(current))})
+        wanted = msgspec.structs.replace(current, **{kind: (*there, make(current))})
+        noted[:] = [
+            AuditChange(field=one.field, before=one.before, after=one.after)
+            for made in compare(current, wanted)
+            for one in made.fields
+        ]
+        return wanted
 
     async with open_store(config) as opened:
-        await opened.store.apply(change, opened.now())
+        resources = await opened.store.apply(change, opened.now())
+        account = account_of(resources, next(one for one in getattr(resources, kind) if one.name == name))
+        trail = AuditTrail(opened.store, opened.clock)
+        await trail.note(COMMAND_LINE, "create", kind, name, noted, account=account)
 
 
-async def _remove(config: Any, kind: str, name: str, noun: str) -> None:
-    import msgspec
-
-    def change(current: Any) -> Any:
-        there = getattr(current, kind)
-        kept = tuple(one for one in there if one.name != name)
-        if len(kept) == len(there):
-            raise CommandFailed(f"there is no {noun} {name}")
-        return msgspec.structs.replace(current, **{kind: kept})
+async def _remove(config: Any, kind: str, name: str) -> None:
+    from tieline.model.principal import COMMAND_LINE
 
     async with open_store(config) as opened:
-        await opened.store.apply(change, opened.now())
+        await resource_admin(opened).remove(COMMAND_LINE, kind, name)
 
 
 def _show_secret(kind: str, name: str, secret: str, *, as_json: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from tests.unit.commands.conftest import RESOURCES, Tieline
 from tieline.commands.pool_changes import OPTIONS as POOL_OPTIONS
 from tieline.commands.trunk_changes import OPTIONS as TRUNK_OPTIONS
 from tieline.resources.kinds import KINDS
+from tieline.store.people import AuditFilter
+from tieline.store.sqlite import SqliteStore
 
 ALL_TRUNK_OPTIONS = (
     ("--network", "192.0.2.0/24"),
@@ -275,3 +279,37 @@ def test_a_project_gets_a_folder_that_is_checked_first(applied: Tieline, tmp_pat
     )
     assert applied("project", "set", "none", "--title", "x").err == "tieline: there is no project none\n"
     assert "--title: must be" in applied("project", "set", "desk", "--title", "a\tb").err
+
+
+async def test_changes_by_commands_are_in_the_audit_log(applied: Tieline, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text(RESOURCES.replace("sbc", "pbx").replace("127.0.0.1", "127.0.0.2"))
+    for command in (
+        ("trunk", "create", "carrier", "--network", "192.0.2.0/24"),
+        ("trunk", "set", "carrier", "--max-calls", "3"),
+        ("trunk", "remove", "carrier"),
+        ("keys", "create", "reader", "--project", "desk", "-s", "chat"),
+        ("keys", "revoke", "reader"),
+        ("tokens", "create", "token", "--project", "desk"),
+        ("apply", "-f", "more.yaml"),
+    ):
+        ran = await asyncio.to_thread(applied, *command)
+        assert ran.status == 0, ran.err
+    store = SqliteStore(tmp_path / "tieline.db")
+    await store.open(datetime.now(UTC))
+    found = [one for one in await store.audit(AuditFilter()) if one.kind != "accounts"]
+    await store.close()
+    assert {one.actor for one in found} == {"command line"}
+    acts = [(one.action, one.kind, one.name) for one in reversed(found)]
+    assert acts[-8:] == [
+        ("create", "trunks", "carrier"),
+        ("update", "trunks", "carrier"),
+        ("remove", "trunks", "carrier"),
+        ("create", "api_keys", "reader"),
+        ("remove", "api_keys", "reader"),
+        ("create", "sip_tokens", "token"),
+        ("update", "pools", "main"),
+        ("create", "trunks", "pbx"),
+    ]
+    assert {one.account for one in found if one.kind == "api_keys"} == {"ws-acme"}
+    changed = next(one for one in found if (one.action, one.name) == ("update", "carrier"))
+    assert [(one.field, one.after) for one in changed.changes] == [("max_calls", "3")]
