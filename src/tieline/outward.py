@@ -28,6 +28,7 @@ from tieline.admin.recent import RecentStates
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.admin.sessions import Sessions
 from tieline.admin.sign_in import SignIn
+from tieline.admin.sms import SmsAdmin, SmsReach
 from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin, TrunkLive
@@ -42,8 +43,12 @@ from tieline.config import Settings
 from tieline.gateway.calls import GatewayCalls, gateway_trunk, media_host
 from tieline.gateway.studio_calls import StudioCalls
 from tieline.gateway.twilio_voice import TwilioVoice, VoiceReach
+from tieline.http.sms import SmsRoutes
 from tieline.http.voice import VoiceRoutes
 from tieline.integrations.twilio.accounts import TwilioAccounts
+from tieline.messaging.inbox import SmsInbox
+from tieline.messaging.sender import SmsSender
+from tieline.messaging.senders import Senders
 from tieline.model.project import Project
 from tieline.model.trunk import Trunk
 from tieline.observe.logging import get_logger
@@ -97,6 +102,10 @@ class Outward:
         trunk_admin = TrunkAdmin(resources, live, reach, settings)
         most = settings.server.max_calls
         parts = OverviewParts(resources, pools, trunk_admin, registry, store, reasons, clock, most)
+        self.senders = Senders(self.twilio.of)
+        self.sms = SmsSender(
+            store, clock, self.senders, store.add_events, metrics, settings.server.public_url
+        )
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -107,6 +116,7 @@ class Outward:
             reach=reach,
             pools=pools,
             handoffs=HandoffAdmin(resources, recent),
+            sms=SmsAdmin(resources, store, clock, trail, recent, SmsReach(self.twilio.of, self.sms.wake)),
             test_calls=self._test_calls(resources, trail),
             credentials=CredentialAdmin(resources, store, registry.uses, clock),
             exposure=ExposureAdmin(resources, store, recent),
@@ -166,6 +176,10 @@ class Outward:
     def mount(self, app: FastAPI) -> None:
         """Add to the HTTP application what needs to be there before it serves."""
         VoiceRoutes(self.voice, self.metrics, lambda: self.settings.server.public_url).mount(app)
+        inbox = SmsInbox(self.store, self.clock, self.store.add_events, self.metrics, self.settings.sms)
+        SmsRoutes(
+            inbox, self.metrics, lambda: self.senders.connections, self.settings.server.public_url
+        ).mount(app)
         if self.settings.studio.enabled:
             from tieline.studio.app import StudioServices, mount
 
@@ -180,6 +194,7 @@ class Outward:
         self._closers += [self.twilio.close, self.voice.stop]
         self._begin(self.dispatcher.run(), "webhooks")
         await self.follow(directory)
+        self._begin(self.sms.run(), "text messages")
 
     def want(self, directory: Directory) -> None:
         """From now on what happens is written down for these resources' webhooks."""
@@ -207,6 +222,7 @@ class Outward:
         self.directory = directory
         self.voice.follow(directory)
         self.dispatcher.follow(directory.resources.webhooks)
+        self.senders.connections = directory.resources.twilio
         await self.twilio.keep(directory.resources.twilio)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:

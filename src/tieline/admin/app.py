@@ -18,6 +18,7 @@ from tieline.admin.reach import Reach
 from tieline.admin.resources import ResourceAdmin
 from tieline.admin.sessions import Sessions
 from tieline.admin.sign_in import SignIn
+from tieline.admin.sms import SmsAdmin
 from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin
@@ -37,6 +38,7 @@ class Admin:
     reach: Reach
     pools: PoolAdmin
     handoffs: HandoffAdmin
+    sms: SmsAdmin
     credentials: CredentialAdmin
     exposure: ExposureAdmin
     trunks: TrunkAdmin

@@ -312,6 +312,26 @@ class TwilioSettings(Record):
     ] = None
 
 
+class SmsSettings(Record):
+    """Text messages."""
+
+    answer_keywords: Annotated[
+        bool,
+        _about(
+            "Answer STOP, START and HELP ourselves. Leave it off while Twilio does (its default on all numbers)."
+        ),
+    ] = False
+    stop_answer: Annotated[str, _about("Answer to STOP; empty for none.")] = (
+        "You will get no more messages from us. Reply START to get them again."
+    )
+    start_answer: Annotated[str, _about("Answer to START; empty for none.")] = (
+        "You will get messages from us again. Reply STOP to end them."
+    )
+    help_answer: Annotated[str, _about("Answer to HELP; empty for none.")] = (
+        "Reply STOP to get no more messages. Message and data rates may apply."
+    )
+
+
 class Settings(Record):
     """All settings, checked. `source` is the file they came from, if any."""
 
@@ -324,6 +344,7 @@ class Settings(Record):
     studio: StudioSettings = StudioSettings()
     test_calls: TestCallSettings = TestCallSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    sms: SmsSettings = SmsSettings()
     twilio: TwilioSettings = TwilioSettings()
     voice: VoiceSettings = VoiceSettings()
     log: LogSettings = LogSettings()

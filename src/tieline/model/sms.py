@@ -134,6 +134,15 @@ class SmsMessage(ConfidentialRecord):
         )  # fmt: skip
 
 
+def send_again(message: SmsMessage, now: datetime, who: str) -> SmsMessage | None:
+    """A person wants a message that was not delivered sent once more; None for any other."""
+    if message.inbound or message.state not in {SmsState.FAILED, SmsState.UNDELIVERED, SmsState.REFUSED}:
+        return None
+    return message.entering(
+        SmsState.WAITING, now, detail=f"Sent again by {who}.", attempts=0, next_at=now, provider_sid=None
+    )
+
+
 class OptOut(ConfidentialRecord):
     """Somebody who sent STOP (or one of its synonyms) to a sender, and has not sent START since.
 

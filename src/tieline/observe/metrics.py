@@ -98,6 +98,18 @@ METRICS: tuple[Metric, ...] = (
         name="tieline_trunk_changes_total", kind=_COUNTER, help="Changes of a watched trunk's state, by the new one.",
         labels={"state": TRUNK_STATES},
     ),
+    Metric(
+        name="tieline_sms_sent_total", kind=_COUNTER, help="Text messages handed to the provider, by what it said.",
+        labels={"result": ("accepted", "not_taken", "rejected", "lost")},
+    ),
+    Metric(
+        name="tieline_sms_webhooks_total", kind=_COUNTER, help="Webhooks of text messages, by what became of them.",
+        labels={"webhook": ("inbound", "status"), "result": ("taken", "refused", "failed")},
+    ),
+    Metric(
+        name="tieline_sms_received_total", kind=_COUNTER, help="Text messages that came in, by what they ask for.",
+        labels={"kind": ("message", "stop", "start", "help")},
+    ),
     Metric(name="tieline_calls_active", kind=_GAUGE, help="Calls up at this moment."),
     Metric(name="tieline_calls_offered_total", kind=_COUNTER, help="INVITEs that asked for a new call."),
     Metric(name="tieline_calls_answered_total", kind=_COUNTER, help="Calls answered with 200."),

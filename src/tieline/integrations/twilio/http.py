@@ -17,11 +17,15 @@ TIMEOUT_S = 10.0
 """How long one request may take."""
 
 
+class NotReached(Unavailable):
+    """No connection was made: whatever was asked for has not happened."""
+
+
 class ApiHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
     """Carries the SDK's requests. `base_url` takes the place of `https://<product>.twilio.com`, for tests and proxies.
 
-    Raises `Unavailable` when Twilio cannot be reached or does not answer in time. Nothing is logged: requests hold
-    telephone numbers.
+    Raises `NotReached` when there is no connection, else `Unavailable` when Twilio does not answer in time. Nothing is
+    logged: requests hold telephone numbers.
     """
 
     def __init__(self, base_url: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
@@ -50,7 +54,9 @@ class ApiHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no ty
                     method.upper(), self._at_base(uri), params=params, data=data, headers=headers, auth=auth,
                     follow_redirects=allow_redirects,
                 )  # fmt: skip
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL):
+            raise NotReached("Twilio's API cannot be reached; try again", retry_after_s=10) from None
+        except (httpx.HTTPError, TimeoutError) as error:
             what = "did not answer in time" if _is_timeout(error) else "cannot be reached"
             raise Unavailable(f"Twilio's API {what}; try again", retry_after_s=10) from None
         return Response(answer.status_code, answer.text, answer.headers)
