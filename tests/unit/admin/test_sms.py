@@ -1,4 +1,4 @@
-"""Text messages: templates of folder and resources, messages by hand, opt-outs, registration; masked without the right."""
+"""Text messages: templates, messages by hand, opt-outs, registration; people are masked without the right."""
 
 from __future__ import annotations
 
