@@ -103,9 +103,7 @@ class Outward:
         most = settings.server.max_calls
         parts = OverviewParts(resources, pools, trunk_admin, registry, store, reasons, clock, most)
         self.senders = Senders(self.twilio.of)
-        self.sms = SmsSender(
-            store, clock, self.senders, store.add_events, metrics, settings.server.public_url
-        )
+        self.sms = self._make_sms_sender()
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -144,6 +142,12 @@ class Outward:
             self.clock,
             idle=timedelta(hours=studio.session_idle_hours),
             longest=timedelta(days=studio.session_max_days),
+        )
+
+    def _make_sms_sender(self) -> SmsSender:
+        public_url = self.settings.server.public_url
+        return SmsSender(
+            self.store, self.clock, self.senders, self.store.add_events, self.metrics, public_url
         )
 
     def _make_voice(self) -> TwilioVoice:
