@@ -163,7 +163,7 @@ async def test_rights_and_accounts(world: World) -> None:
             await act
     for act in (sms.retry(LOOKER, "m1"), sms.send(LOOKER, "desk", {}), sms.messages(NOBODY, SmsFilter())):
         with pytest.raises(Forbidden):
-            await act  # type: ignore[misc]
+            await act
 
 
 async def test_people_are_masked_without_the_right(world: World) -> None:
@@ -250,7 +250,7 @@ async def test_registration_is_read_from_the_account(world: World) -> None:
     from tests.unit.admin.office import BASE
 
     await world.office.apply(BASE + TWILIO)
-    pages = {
+    pages: dict[str, dict[str, Any]] = {
         "/v1/Services": {"services": [{"sid": SERVICE, "friendly_name": "Desk"}]},
         f"/v1/Services/{SERVICE}/PhoneNumbers": {"phone_numbers": [{"phone_number": "+12025550143", "sid": "PN1"}]},
         f"/v1/Services/{SERVICE}/Compliance/Usa2p": {

@@ -79,3 +79,9 @@ class Post:
         found = await self.store.sms("m1")
         assert found is not None
         return found
+
+    async def until_over(self, times: int, seconds: float) -> SmsMessage:
+        """Let time pass so often."""
+        for _ in range(times - 1):
+            await self.after(seconds)
+        return await self.after(seconds)

@@ -58,7 +58,9 @@ async def test_a_failure_is_told_in_words(post: Post) -> None:
     assert "Register brand and campaign" in found.detail
 
 
-async def test_a_callback_that_overtakes_the_answer_is_believed(post: Post) -> None:
+async def test_a_callback_that_overtakes_the_answer_is_believed(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await post.store.add_sms([message()])
     inbox = inbox_of(post)
 
@@ -66,7 +68,7 @@ async def test_a_callback_that_overtakes_the_answer_is_believed(post: Post) -> N
         assert await inbox.take_status(CONNECTION, status("delivered"), asked.id)
         return Taken(sid="SM1")
 
-    post.twilio.send = send  # type: ignore[method-assign]
+    monkeypatch.setattr(post.twilio, "send", send)
     sent = await post.after(0)
     assert (sent.state, sent.provider_sid, sent.next_at) == (SmsState.DELIVERED, "SM1", None)
 

@@ -41,7 +41,7 @@ async def test_a_message_goes_out_with_its_callback(post: Post) -> None:
     assert len(post.twilio.sent) == 1
 
 
-async def test_it_is_marked_before_the_provider_is_asked(post: Post) -> None:
+async def test_it_is_marked_before_the_provider_is_asked(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     await put(post)
     seen: list[SmsMessage | None] = []
 
@@ -49,7 +49,7 @@ async def test_it_is_marked_before_the_provider_is_asked(post: Post) -> None:
         seen.append(await post.store.sms(asked.id))
         return Taken(sid="SM1", state=SmsState.SENT, segments=3)
 
-    post.twilio.send = send  # type: ignore[method-assign]
+    monkeypatch.setattr(post.twilio, "send", send)
     sent = await post.after(0)
     assert seen[0] is not None
     assert seen[0].state is SmsState.SENDING
@@ -167,8 +167,7 @@ async def test_a_lost_answer_is_looked_up_and_found(post: Post) -> None:
 async def test_one_that_leaves_no_trace_is_never_sent_again_by_itself(post: Post) -> None:
     await put(post)
     post.twilio.answers = [SmsAnswerLost("no answer")]
-    for _ in range(20):
-        last = await post.after(600)
+    last = await post.until_over(20, 600)
     assert (last.state, last.detail) == (SmsState.FAILED, progress.LOST)
     assert len(post.twilio.looked) == progress.LOOK_UPS
     assert set(post.twilio.looked) == {post.twilio.looked[0]}
@@ -179,8 +178,7 @@ async def test_looking_may_fail_too(post: Post) -> None:
     await put(post)
     post.twilio.answers = [SmsAnswerLost("no answer")]
     post.twilio.there = SmsAnswerLost("still no answer")
-    for _ in range(20):
-        last = await post.after(600)
+    last = await post.until_over(20, 600)
     assert (last.state, last.detail) == (SmsState.FAILED, progress.LOST_BLIND)
 
 
@@ -207,8 +205,7 @@ async def test_without_an_account_looking_is_blind(post: Post) -> None:
     post.twilio.answers = [SmsAnswerLost("no answer")]
     await post.after(0)
     post.way = "gone"
-    for _ in range(10):
-        last = await post.after(600)
+    last = await post.until_over(10, 600)
     assert last.detail == progress.LOST_BLIND
 
 
@@ -265,8 +262,7 @@ def test_whatever_the_provider_says_it_is_asked_no_more_than_allowed(
         post.twilio.answers = [made[one] for one in answers]
         post.twilio.there = [Taken(sid="SM99")] if found else []
         await put(post, message(retry_count=retries))
-        for _ in range(40):
-            last = await post.after(2000)
+        last = await post.until_over(40, 2000)
         assert last.state in {SmsState.ACCEPTED, SmsState.FAILED}
         assert len(post.twilio.sent) <= retries + 1
         tried = answers[: len(post.twilio.sent)]

@@ -55,7 +55,7 @@ async def test_a_message_goes_out_through_a_messaging_service() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(201, json=resource(num_segments="0", status="accepted", **{"from": None}))
+        return httpx.Response(201, json={**resource(num_segments="0", status="accepted"), "from": None})
 
     taken = await TwilioSms(api_at(answer)).send(message(from_=SERVICE), None)
     assert taken.segments is None
@@ -105,7 +105,7 @@ async def test_a_lost_message_is_found_among_those_of_its_recipient() -> None:
     listed = [
         resource("SM6", body="Other"),
         resource("SM5", direction="inbound"),
-        resource("SM4", **{"from": "+15550000"}),
+        {**resource("SM4"), "from": "+15550000"},
         resource("SM3", status="delivered"),
         resource("SM2", date_created="Sat, 21 Nov 2026 15:59:58 +0000"),
         resource("SM1", date_created=None),
