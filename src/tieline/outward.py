@@ -28,7 +28,7 @@ from tieline.admin.recent import RecentStates
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.admin.sessions import Sessions
 from tieline.admin.sign_in import SignIn
-from tieline.admin.sms import SmsAdmin, SmsReach
+from tieline.admin.sms import SmsAdmin, SmsParts, SmsReach
 from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin, TrunkLive
@@ -102,8 +102,7 @@ class Outward:
         trunk_admin = TrunkAdmin(resources, live, reach, settings)
         most = settings.server.max_calls
         parts = OverviewParts(resources, pools, trunk_admin, registry, store, reasons, clock, most)
-        self.senders = Senders(self.twilio.of)
-        self.sms = self._make_sms_sender()
+        sms = self._make_sms(SmsParts(resources, store, clock, trail, recent))
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -114,7 +113,7 @@ class Outward:
             reach=reach,
             pools=pools,
             handoffs=HandoffAdmin(resources, recent),
-            sms=SmsAdmin(resources, store, clock, trail, recent, SmsReach(self.twilio.of, self.sms.wake)),
+            sms=sms,
             test_calls=self._test_calls(resources, trail),
             credentials=CredentialAdmin(resources, store, registry.uses, clock),
             exposure=ExposureAdmin(resources, store, recent),
@@ -144,11 +143,13 @@ class Outward:
             longest=timedelta(days=studio.session_max_days),
         )
 
-    def _make_sms_sender(self) -> SmsSender:
-        public_url = self.settings.server.public_url
-        return SmsSender(
-            self.store, self.clock, self.senders, self.store.add_events, self.metrics, public_url
-        )
+    def _make_sms(self, parts: SmsParts) -> SmsAdmin:
+        self.senders = Senders(self.twilio.of)
+        self.sms = SmsSender(
+            self.store, self.clock, self.senders, self.store.add_events, self.metrics,
+            self.settings.server.public_url,
+        )  # fmt: skip
+        return SmsAdmin(parts, SmsReach(self.twilio.of, self.sms.wake))
 
     def _make_voice(self) -> TwilioVoice:
         reach = self.reach

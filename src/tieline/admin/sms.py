@@ -62,23 +62,26 @@ class SmsReach:
     wake: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class SmsParts:
+    """What the admin functions are made of."""
+
+    resources: ResourceAdmin
+    store: Store
+    clock: Clock
+    trail: AuditTrail
+    recent: RecentStates
+
+
 class SmsAdmin:
     """Looking needs `Right.LOOK`, templates `Right.BUILD`, all else `Right.OPERATE`. Projects go by slug."""
 
-    def __init__(
-        self,
-        resources: ResourceAdmin,
-        store: Store,
-        clock: Clock,
-        trail: AuditTrail,
-        recent: RecentStates,
-        reach: SmsReach,
-    ) -> None:
-        self._resources = resources
-        self._store = store
-        self._clock = clock
-        self._trail = trail
-        self._recent = recent
+    def __init__(self, parts: SmsParts, reach: SmsReach) -> None:
+        self._resources = parts.resources
+        self._store = parts.store
+        self._clock = parts.clock
+        self._trail = parts.trail
+        self._recent = parts.recent
         self._reach = reach
 
     # -- templates --------------------------------------------------------------------------------------------

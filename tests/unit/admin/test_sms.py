@@ -14,7 +14,7 @@ from tests.unit.admin.office import ACCOUNT_OWNER, BUILDER, LOOKER, NOBODY, OWNE
 from tests.unit.integrations.twilio.test_client import api_at
 from tieline.admin.errors import Forbidden, InvalidFields
 from tieline.admin.recent import RecentStates
-from tieline.admin.sms import SmsAdmin, SmsReach
+from tieline.admin.sms import SmsAdmin, SmsParts, SmsReach
 from tieline.admin.sms_views import HIDDEN, TemplateSource
 from tieline.errors import Conflict, NotFound
 from tieline.integrations.twilio.a2p import Registration
@@ -53,10 +53,10 @@ class World:
         self.office = office
         self.woken = 0
         self.answer: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(500)
-        self.sms = SmsAdmin(
-            office.resources, office.store, office.clock, office.trail, RecentStates(office.store),
-            SmsReach(self.api, self.wake),
-        )  # fmt: skip
+        parts = SmsParts(
+            office.resources, office.store, office.clock, office.trail, RecentStates(office.store)
+        )
+        self.sms = SmsAdmin(parts, SmsReach(self.api, self.wake))
 
     def api(self, _: Any) -> TwilioApi:
         return api_at(self.answer)
@@ -161,7 +161,7 @@ async def test_rights_and_accounts(world: World) -> None:
     for act in (sms.message(STRANGER, "m1"), sms.retry(STRANGER, "m1"), sms.message(OWNER, "none")):
         with pytest.raises(NotFound):
             await act
-    for act in (sms.retry(LOOKER, "m1"), sms.send(LOOKER, "desk", {}), sms.messages(NOBODY, SmsFilter())):
+    for act in (sms.retry(LOOKER, "m1"), sms.send(LOOKER, "desk", {}), sms.message(NOBODY, "m1")):
         with pytest.raises(Forbidden):
             await act
 
