@@ -86,10 +86,7 @@ class Outward:
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._log = get_logger("server")
         trail = AuditTrail(store, clock)
-        rules = ResourceRules(
-            default_region=settings.server.default_region, check_project=check_folder, folder=Path.cwd()
-        )
-        resources = ResourceAdmin(store, clock, trail, rules)
+        resources = ResourceAdmin(store, clock, trail, self._make_rules())
         self.reach = reach = Reach()
         recent = RecentStates(store)
         sessions = self._make_sessions()
@@ -102,7 +99,6 @@ class Outward:
         trunk_admin = TrunkAdmin(resources, live, reach, settings)
         most = settings.server.max_calls
         parts = OverviewParts(resources, pools, trunk_admin, registry, store, reasons, clock, most)
-        sms = self._make_sms(SmsParts(resources, store, clock, trail, recent))
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -113,7 +109,7 @@ class Outward:
             reach=reach,
             pools=pools,
             handoffs=HandoffAdmin(resources, recent),
-            sms=sms,
+            sms=self._make_sms(SmsParts(resources, store, clock, trail, recent)),
             test_calls=self._test_calls(resources, trail),
             credentials=CredentialAdmin(resources, store, registry.uses, clock),
             exposure=ExposureAdmin(resources, store, recent),
@@ -142,6 +138,10 @@ class Outward:
             idle=timedelta(hours=studio.session_idle_hours),
             longest=timedelta(days=studio.session_max_days),
         )
+
+    def _make_rules(self) -> ResourceRules:
+        region = self.settings.server.default_region
+        return ResourceRules(default_region=region, check_project=check_folder, folder=Path.cwd())
 
     def _make_sms(self, parts: SmsParts) -> SmsAdmin:
         self.senders = Senders(self.twilio.of)
