@@ -38,7 +38,13 @@ class Names:
 
 
 def endpoint(url: str, **fields: Any) -> WebhookEndpoint:
-    known: dict[str, Any] = {"name": "crm", "account": "a", "url": url, "secret": "whsec_1", "allow_private": True}
+    known: dict[str, Any] = {
+        "name": "crm",
+        "account": "a",
+        "url": url,
+        "secret": "whsec_1",
+        "allow_private": True,
+    }
     return WebhookEndpoint(**(known | fields))
 
 
