@@ -111,7 +111,7 @@ class Outward:
             handoffs=HandoffAdmin(resources, recent),
             sms=self._make_sms(SmsParts(resources, store, clock, trail, recent)),
             test_calls=self._test_calls(resources, trail),
-            credentials=CredentialAdmin(resources, store, registry.uses, clock),
+            credentials=CredentialAdmin(resources, store, registry.uses, clock, reach),
             exposure=ExposureAdmin(resources, store, recent),
             trunks=trunk_admin,
             projects=ProjectAdmin(resources),

@@ -6,14 +6,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from tieline.admin.access import require
 from tieline.admin.errors import FieldFault, InvalidFields
+from tieline.admin.reach import Reach
 from tieline.admin.resources import Fields, ResourceAdmin
 from tieline.calls.credential_use import CredentialUse
 from tieline.clock import Clock
+from tieline.errors import NotFound
 from tieline.model.principal import Principal
 from tieline.model.project import Scope
 from tieline.model.record import ConfidentialRecord, Record
 from tieline.model.resources import Resources
+from tieline.model.user import Right
 from tieline.resources.plan import Plan
 from tieline.store.base import CredentialStore
 
@@ -67,12 +71,18 @@ class CredentialAdmin:
     """Looking needs `Right.LOOK`, making and revoking `Right.SECRETS`."""
 
     def __init__(
-        self, resources: ResourceAdmin, store: CredentialStore, uses: CredentialUse, clock: Clock
+        self,
+        resources: ResourceAdmin,
+        store: CredentialStore,
+        uses: CredentialUse,
+        clock: Clock,
+        reach: Reach,
     ) -> None:
         self._resources = resources
         self._store = store
         self._uses = uses
         self._clock = clock
+        self._reach = reach
 
     async def keys(self, who: Principal) -> Sequence[ListedKey]:
         """The API keys that they may see."""
@@ -123,6 +133,7 @@ class CredentialAdmin:
 
         Without an account it is the project's, else theirs, else the only one. Raises as `ResourceAdmin.create` does.
         """
+        _require(who, name=name, scopes=scopes)
         resources = await self._resources.resources(who)
         fields: Fields = {"name": name, "scopes": sorted(scopes)}
         owner = account or _account_of(resources, project) or _slugs(resources).get(who.account or "")
@@ -133,10 +144,29 @@ class CredentialAdmin:
 
     async def create_token(self, who: Principal, name: str, project: str) -> Credential:
         """A new token, which chooses the project (a slug). Raises as `ResourceAdmin.create` does."""
-        if not project:
-            raise InvalidFields((FieldFault("project", "is missing"),))
+        _require(who, name=name, project=project)
         plan = await self._resources.create(who, "sip_tokens", {"name": name, "project": project})
         return _issued(plan, "sip_tokens", name)
+
+    async def request(self, who: Principal, name: str, secret: str = "YOUR_KEY") -> str:
+        """A `curl` that uses the key called `name` for what its scopes let it do."""
+        key = next((one for one in await self.keys(who) if one.name == name), None)
+        if key is None:
+            raise NotFound(f"there is no API key {name}")
+        begin = f"  -H 'x-api-key: {secret}'"
+        base = f"{self._reach.http}/v1"
+        project = f"{base}/{key.account}/{key.project or 'YOUR_PROJECT'}"
+        if {Scope.DNI_RESERVE, Scope.ADMIN} & set(key.scopes):
+            body = '{"attributes": {"shared_id": "test-1"}}'
+            json_type = "-H 'content-type: application/json'"
+            return (
+                f"curl -X POST {base}/conversations/dni-reservation \\\n{begin} {json_type} \\\n  -d '{body}'"
+            )
+        if Scope.HANDOFF_READ in key.scopes:
+            return f"curl '{project}/handoff_state?shared_id=YOUR_SHARED_ID' \\\n{begin}"
+        if Scope.CONVERSATIONS_READ in key.scopes:
+            return f"curl '{project}/conversations' \\\n{begin}"
+        return f"curl '{self._reach.http}/openapi.json' \\\n{begin}"
 
     async def revoke_key(self, who: Principal, name: str) -> None:
         """Whoever uses the key gets 401 from now on."""
@@ -148,6 +178,14 @@ class CredentialAdmin:
 
     async def _last_uses(self) -> dict[str, datetime]:
         return {**await self._store.credential_uses(), **self._uses.fresh()}
+
+
+def _require(who: Principal, **given: object) -> None:
+    """Raises `Forbidden`, and `InvalidFields` for what is empty."""
+    require(who, Right.SECRETS)
+    faults = tuple(FieldFault(field, "is needed") for field, value in given.items() if not value)
+    if faults:
+        raise InvalidFields(faults)
 
 
 def _slugs(resources: Resources) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.admin.office import ACCOUNT_OWNER, BUILDER, LOOKER, NOBODY, OWNER, STRANGER, Office
 from tieline.admin.credentials import SCOPES, CredentialAdmin
 from tieline.admin.errors import Forbidden, InvalidFields
+from tieline.admin.reach import Reach
 from tieline.calls.credential_use import CredentialUse
 from tieline.errors import Conflict, NotFound
 from tieline.model.project import Scope, hash_secret
@@ -22,7 +23,7 @@ def uses() -> CredentialUse:
 
 @pytest.fixture
 def credentials(office: Office, uses: CredentialUse) -> CredentialAdmin:
-    return CredentialAdmin(office.resources, office.store, uses, office.clock)
+    return CredentialAdmin(office.resources, office.store, uses, office.clock, Reach(http="http://t.example"))
 
 
 async def test_a_key_is_shown_once(credentials: CredentialAdmin, office: Office) -> None:
@@ -55,6 +56,23 @@ async def test_the_last_use_is_the_newest_that_is_known(
     office.clock.advance(30)
     uses.note(hash_secret(made.secret), office.clock.utc())
     assert (await credentials.keys(LOOKER))[0].last_used_at == office.clock.utc()
+
+
+async def test_a_request_that_uses_the_key(credentials: CredentialAdmin) -> None:
+    for scope, project, part in (
+        ("dni:reserve", "desk", "curl -X POST http://t.example/v1/conversations/dni-reservation"),
+        ("handoff:read", "desk", "http://t.example/v1/acme/desk/handoff_state?shared_id="),
+        ("conversations:read", None, "http://t.example/v1/acme/YOUR_PROJECT/conversations"),
+        ("chat", "desk", "http://t.example/openapi.json"),
+    ):
+        made = await credentials.create_key(ACCOUNT_OWNER, "one", [scope], project=project)
+        request = await credentials.request(ACCOUNT_OWNER, "one", made.secret)
+        assert part in request
+        assert f"-H 'x-api-key: {made.secret}'" in request
+        assert made.secret not in await credentials.request(LOOKER, "one")
+        with pytest.raises(NotFound):
+            await credentials.request(STRANGER, "one")
+        await credentials.revoke_key(ACCOUNT_OWNER, "one")
 
 
 async def test_a_revoked_key_is_gone(credentials: CredentialAdmin, office: Office) -> None:
