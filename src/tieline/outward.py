@@ -32,6 +32,7 @@ from tieline.admin.sms import SmsAdmin, SmsParts, SmsReach
 from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin, TrunkLive
+from tieline.admin.twilio import TwilioAdmin
 from tieline.admin.webhooks import WebhookAdmin, WebhookPorts
 from tieline.calls.directory import Directory
 from tieline.calls.leg_switch import LegSwitch
@@ -120,6 +121,7 @@ class Outward:
                 store, registry, lambda: self.directory, clock, trail, settings.server.default_region
             ),
             webhooks=WebhookAdmin(resources, store, clock, trail, webhook_ports),
+            twilio=self._twilio_admin(resources),
             installation=InstallationAdmin(settings, reasons, about(settings, REVISIONS[-1])),
         )  # fmt: skip
 
@@ -150,6 +152,10 @@ class Outward:
             self.settings.server.public_url,
         )  # fmt: skip
         return SmsAdmin(parts, SmsReach(self.twilio.of, self.sms.wake))
+
+    def _twilio_admin(self, resources: ResourceAdmin) -> TwilioAdmin:
+        api_url, public_url = self.settings.twilio.api_url, self.settings.server.public_url
+        return TwilioAdmin(resources, self.twilio, self.reach, api_url=api_url, public_url=public_url)
 
     def _make_voice(self) -> TwilioVoice:
         reach = self.reach

@@ -22,6 +22,7 @@ from tieline.admin.sms import SmsAdmin
 from tieline.admin.test_calls import TestCallAdmin
 from tieline.admin.trail import AuditTrail
 from tieline.admin.trunks import TrunkAdmin
+from tieline.admin.twilio import TwilioAdmin
 from tieline.admin.webhooks import WebhookAdmin
 
 
@@ -48,3 +49,4 @@ class Admin:
     projects: ProjectAdmin
     overview: OverviewAdmin
     installation: InstallationAdmin
+    twilio: TwilioAdmin

@@ -69,7 +69,9 @@ class TwilioRefused(TielineError):
     code = "twilio_refused"
 
     def __init__(self, status: int, twilio_code: int | None, told: str = "") -> None:
-        named = f" (code {twilio_code})" if twilio_code is not None else f" (HTTP {status})"
-        super().__init__(f"Twilio: {in_words(twilio_code, status, told)}{named}", twilio_code=twilio_code)
+        named = (
+            f"Twilio's error {twilio_code}" if twilio_code is not None else f"Twilio answered HTTP {status}"
+        )
+        super().__init__(f"{in_words(twilio_code, status, told)} ({named})", twilio_code=twilio_code)
         self.status = status
         self.twilio_code = twilio_code

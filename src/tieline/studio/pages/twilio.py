@@ -1,0 +1,311 @@
+"""Telephony > Twilio: the customer's own accounts, and which of their numbers come to us, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from tieline.admin.twilio import Choice, ConnectionView, NumberLine
+from tieline.errors import TielineError
+from tieline.model.environment import Environment
+from tieline.model.twilio import CallPath
+from tieline.model.user import Right
+from tieline.studio.frame import Group, View, page, telling
+from tieline.studio.parts.cards import card, row, section, stack, titled_card, values
+from tieline.studio.parts.code import code_block
+from tieline.studio.parts.dialogs import Dialog, confirm_by_name
+from tieline.studio.parts.states import Tone, badge, empty, failed, tell
+from tieline.studio.parts.tables import Column, DataTable, table
+
+POOLS_ONLY = ""
+"""The choice that stands for no project: the number's pools say whose its calls are."""
+
+PATHS = {
+    CallPath.MEDIA_STREAM.value: "Media stream",
+    CallPath.SIP.value: "SIP",
+}
+
+PATH_HINT = "A media stream needs nothing else; SIP needs a trunk that takes Twilio's addresses"
+
+PASTE_LABELS = {
+    "voice_url": "A call comes in (webhook, HTTP POST)",
+    "voice_fallback_url": "Primary handler fails (HTTP POST)",
+    "status_callback": "Call status changes (HTTP POST)",
+    "sms_url": "A message comes in (webhook, HTTP POST)",
+}
+
+COLUMNS = (
+    Column("number", "Number", "mono"),
+    Column("state", "State", "badge"),
+    Column("project", "Goes to"),
+    Column("env", "Environment", nowrap=True),
+    Column("path", "Path", nowrap=True),
+    Column(
+        "acts", "", "actions",
+        actions=(("choose", "tune", "Choose where it goes"), ("release", "link_off", "Let it go")),
+    ),
+)  # fmt: skip
+
+
+@page("/twilio", "Twilio", icon="cell_tower", group=Group.TELEPHONY, order=30, right=Right.LOOK)
+async def twilio(view: View) -> None:
+    """Every connection with its numbers."""
+    view.heading.subtitle("Calls and messages to telephone numbers of your own Twilio account.")
+    connections = await view.admin.twilio.connections(view.who)
+    may = view.may(Right.TELEPHONY)
+    if may:
+        with view.heading.actions:
+            ui.button("Connect", icon="add_link", on_click=lambda: _connect(view)).props("unelevated")
+    if not view.admin.twilio.reachable:
+        tell(
+            "Twilio cannot reach this server",
+            "Set server.public_url to the https address under which the internet reaches it. "
+            "Until then numbers can be listed and nothing can be pointed here.",
+            Tone.WARN,
+        )
+    if not connections:
+        text = (
+            "Connect one with its Account SID and Auth Token, and its numbers can bring calls and messages to your "
+            "projects and pools."
+        )
+        act = (lambda: _connect(view)) if may else None
+        empty("cell_tower", "No Twilio account is connected", text, "Connect" if may else "", act)
+        return
+    for one in connections:
+        await _Connection(view, one).show()
+
+
+class _Connection:
+    """One connection: its facts, its numbers, and what can be done with them."""
+
+    def __init__(self, view: View, connection: ConnectionView) -> None:
+        self._view = view
+        self._connection = connection
+        self._lines: dict[str, NumberLine] = {}
+        self._table: DataTable | None = None
+        self._dialogs = ui.element("div")
+
+    async def show(self) -> None:
+        """Add it to the page."""
+        view, one = self._view, self._connection
+        may = view.may(Right.TELEPHONY)
+        with titled_card(one.name) as beside:
+            with beside, row():
+                badge("webhooks verified", Tone.GOOD) if one.verifies else badge("no Auth Token", Tone.WARN)
+                if may:
+                    for text, icon, act in (
+                        ("Check", "verified_user", self._check),
+                        ("Credentials", "key", self._change),
+                        ("Disconnect", "link_off", self._disconnect),
+                    ):
+                        ui.button(text, icon=icon, on_click=act).props("flat dense")
+            values(
+                {
+                    "Account SID": one.account_sid,
+                    "Requests by": f"API key {one.api_key_sid}" if one.api_key_sid else "Auth Token",
+                    "Region": f"{one.region}, edge {one.edge}" if one.region else "United States (default)",
+                }
+            )
+            if not one.verifies:
+                tell(
+                    text="Twilio signs its webhooks with the Auth Token alone. Without it numbers can be listed and "
+                    "messages sent; no call and no message can come in.",
+                    tone=Tone.WARN,
+                )
+        if may:
+            await self._show_numbers()
+        self._show_paste()
+
+    async def _show_numbers(self) -> None:
+        with card(flush=True):
+            try:
+                lines = await self._view.admin.twilio.numbers(self._view.who, self._connection.name)
+            except TielineError as error:
+                failed(error.message)
+                return
+            self._table = table(
+                COLUMNS, [], icon="dialpad", nothing="The account has no numbers",
+                text="Buy one in the Twilio console, and it appears here.", label=f"Numbers of {self._connection.name}",
+                sort_by="number", on_act=self._act,
+            )  # fmt: skip
+            self._fill(lines)
+
+    def _fill(self, lines: list[NumberLine]) -> None:
+        self._lines = {one.twilio.sid: one for one in lines}
+        if self._table is not None:
+            self._table.rows = [self._row(one) for one in lines]
+
+    def _row(self, line: NumberLine) -> dict[str, Any]:
+        chosen = line.chosen
+        state, tone = ("in use elsewhere", "quiet") if line.taken_by else ("free", "quiet")
+        if chosen is not None:
+            state, tone = ("comes here", "good") if not line.taken_by else ("not pointed here", "warn")
+        where = line.project or (f"pool {', '.join(line.pools)}" if line.pools else "no pool yet")
+        return {
+            "id": line.twilio.sid,
+            "number": line.twilio.number,
+            "number_sub": line.twilio.name,
+            "state": state,
+            "state_tone": tone,
+            "project": "" if chosen is None else where,
+            "env": "" if chosen is None else chosen.env.value,
+            "path": ""
+            if chosen is None
+            else {"sip": "SIP", "media_stream": "media stream"}[chosen.path.value],
+        }
+
+    def _show_paste(self) -> None:
+        with (
+            section(
+                "Setting a number by hand",
+                "What to paste in the Twilio console, where Tieline does not set it.",
+            ),
+            stack(),
+        ):
+            for name, url in self._view.admin.twilio.to_paste().items():
+                ui.label(PASTE_LABELS[name]).classes("tl-muted")
+                code_block(url, wrap=True, label=PASTE_LABELS[name])
+
+    # -- acts -------------------------------------------------------------------------------------------------
+
+    async def _act(self, name: str, sid: str) -> None:
+        line = self._lines.get(sid)
+        if line is None:
+            return
+        with telling(), self._dialogs:
+            if name == "choose":
+                await self._choose(line)
+            elif line.chosen is not None:
+                await self._view.admin.twilio.release(self._view.who, self._connection.name, sid)
+                ui.notify(f"{line.twilio.number} is as it was before", type="positive")
+                await self._refresh()
+            else:
+                ui.notify("This number was not chosen.")
+
+    async def _refresh(self) -> None:
+        self._fill(await self._view.admin.twilio.numbers(self._view.who, self._connection.name))
+
+    async def _choose(self, line: NumberLine) -> None:
+        view, name = self._view, self._connection.name
+        resources = await view.admin.resources.resources(view.who)
+        projects = {one.slug: one.name or one.slug for one in resources.projects}
+        there = line.chosen
+
+        async def save() -> None:
+            given = dialog.form.values()
+            choice = Choice(
+                project=given["project"] or None, env=Environment(given["env"]), path=CallPath(given["path"]),
+                manage=bool(given["manage"]),
+            )  # fmt: skip
+            await view.admin.twilio.choose(view.who, name, line.twilio.sid, choice)
+            ui.notify(f"{line.twilio.number} comes here now", type="positive")
+            await self._refresh()
+
+        dialog = Dialog(f"Where {line.twilio.number} goes", "Save", save)
+        with dialog:
+            if line.taken_by:
+                tell(
+                    text=f"Its calls go to {line.taken_by} at present. What stands there is remembered, and put "
+                    "back when you let the number go.",
+                    tone=Tone.INFO,
+                )
+            form = dialog.form
+            form.choice(
+                "project", "Project", {POOLS_ONLY: "None: it is a number of pools", **projects},
+                value=(line.project or POOLS_ONLY) if there is not None else next(iter(projects), POOLS_ONLY),
+                hint="For a pool, choose none here and add the number to the pool under Numbers & Pools",
+            )  # fmt: skip
+            env = there.env if there is not None else Environment.LIVE
+            form.choice("env", "Environment", [one.value for one in Environment], value=env.value)
+            path = there.path if there is not None else CallPath.MEDIA_STREAM
+            form.choice("path", "How its calls come in", PATHS, value=path.value, hint=PATH_HINT)
+            form.switch(
+                "manage", "Set the number's webhooks at Twilio",
+                value=there.managed if there is not None else view.admin.twilio.reachable,
+                hint="Otherwise paste them yourself; they are shown on the page",
+            )  # fmt: skip
+        dialog.open()
+
+    async def _check(self) -> None:
+        with telling():
+            found = await self._view.admin.twilio.check(self._view.who, self._connection.name)
+            ui.notify(
+                f"Twilio accepts it: {found.name}, {found.status}, {found.type} account", type="positive"
+            )
+
+    def _change(self) -> None:
+        one = self._connection
+
+        async def save() -> None:
+            await self._view.admin.twilio.change(self._view.who, one.name, dialog.form.values())
+            ui.navigate.reload()
+
+        dialog = Dialog(f"Credentials of {one.name}", "Check and save", save)
+        with dialog:
+            _credentials(dialog, one)
+        dialog.open()
+
+    def _disconnect(self) -> None:
+        async def act() -> None:
+            await self._view.admin.twilio.disconnect(self._view.who, self._connection.name)
+            ui.navigate.reload()
+
+        consequences = (
+            "Its numbers get back the webhooks that they had before, and their calls no longer come here. "
+            "The stored credentials are deleted."
+        )
+        name = self._connection.name
+        confirm_by_name("Twilio connection", name, consequences, act, action="Disconnect").open()
+
+
+async def _connect(view: View) -> None:
+    """The dialog that connects an account."""
+    with telling():
+        resources = await view.admin.resources.resources(view.who)
+        slugs = {one.slug: one.name or one.slug for one in resources.accounts}
+
+        async def act() -> None:
+            found = await view.admin.twilio.connect(view.who, dialog.form.values())
+            ui.notify(f"Connected: {found.name}", type="positive")
+            ui.navigate.reload()
+
+        dialog = Dialog("Connect a Twilio account", "Check and connect", act)
+        with dialog:
+            dialog.form.text(
+                "name", "Name", value="main", hint="How it is called here; letters, digits, - and _"
+            )
+            if len(slugs) > 1:
+                dialog.form.choice("account", "Account", slugs, value=next(iter(slugs)))
+            dialog.form.text(
+                "account_sid", "Account SID", mono=True, hint="AC..., from the Twilio console's front page"
+            )
+            _credentials(dialog, None)
+        dialog.open()
+
+
+def _credentials(dialog: Dialog, there: ConnectionView | None) -> None:
+    form = dialog.form
+    form.secret(
+        "auth_token", "Auth Token", there=there is not None and there.verifies,
+        hint="" if there is not None and there.verifies else "Verifies webhooks: nothing comes in without it",
+    )  # fmt: skip
+    with ui.expansion("API key, region and SIP password").classes("w-full"), stack():
+        form.text(
+            "api_key_sid", "API key SID", value=there.api_key_sid if there else "", mono=True,
+            hint="SK...; requests then use it, and the Auth Token only verifies webhooks",
+        )  # fmt: skip
+        form.secret(
+            "api_key_secret", "API key secret", there=there is not None and there.api_key_sid is not None
+        )
+        form.text(
+            "region", "Region", value=there.region if there else "", hint="Such as ie1; goes with an edge"
+        )
+        form.text("edge", "Edge", value=there.edge if there else "", hint="Such as dublin")
+        form.text(
+            "sip_username", "SIP user", value=there.sip_username if there else "",
+            hint="What Twilio answers our SIP challenge with, for numbers on the SIP path",
+        )  # fmt: skip
+        form.secret(
+            "sip_password", "SIP password", there=there is not None and there.sip_username is not None
+        )
