@@ -20,7 +20,7 @@ FAULTS: dict[Fault, str] = {
 
 
 class Words(Record):
-    """What happened, and where to look or what to do; `advice` is empty where there is nothing to be done."""
+    """What happened, and where to look or what to do; advice is empty where there is nothing to be done."""
 
     title: str
     text: str
@@ -127,37 +127,37 @@ REFUSALS: dict[RefusalReason, Words] = {
     RefusalReason.TOKEN_REQUIRED: Words(
         title="Token missing",
         text="The trunk takes only calls with a token header, and there was none.",
-        advice="Let the SBC add the header, or turn the trunk's `require_token` off.",
+        advice="Let the SBC add the header, or turn the trunk's require_token off.",
     ),
     RefusalReason.NO_ROUTE: Words(
         title="Nowhere to go",
         text="There is no token, and the number that was dialled is in no pool or project that the trunk may reach.",
-        advice="The rules show the number as it was read: add it to a project or pool, or correct `number_from`"
-        " or `default_region` of the trunk.",
+        advice="The rules show the number as it was read: add it to a project or pool, or correct number_from"
+        " or default_region of the trunk.",
     ),
     RefusalReason.TRUNK_CALL_LIMIT: Words(
         title="The trunk is full",
-        text="As many of its calls are up as `max_calls` allows.",
+        text="As many of its calls are up as max_calls allows.",
         advice="Raise the trunk's limit, or find out under Live which calls do not end.",
     ),
     RefusalReason.TRUNK_RATE_LIMIT: Words(
         title="The trunk sends too fast",
-        text="It sends more calls a second than `max_cps` allows.",
+        text="It sends more calls a second than max_cps allows.",
         advice="Raise the trunk's limit, or let its side slow down: Retry-After tells it when to come back.",
     ),
     RefusalReason.SERVER_FULL: Words(
         title="The server is full",
-        text="`server.max_calls` calls are up.",
+        text="server.max_calls calls are up.",
         advice="More capacity, or a higher limit together with more RTP ports.",
     ),
     RefusalReason.SERVER_RATE_LIMIT: Words(
         title="Too many calls a second",
-        text="More arrive than `server.max_cps` allows, over all trunks.",
+        text="More arrive than server.max_cps allows, over all trunks.",
         advice="More capacity, or a higher limit after a measurement with `tieline bench`.",
     ),
     RefusalReason.OVERLOADED: Words(
         title="The server is behind its work",
-        text="It runs later than `server.max_lag_ms`.",
+        text="It runs later than server.max_lag_ms.",
         advice="Find what holds it up: a slow disk, a busy neighbour; see tieline_event_loop_lag_seconds.",
     ),
     RefusalReason.DRAINING: Words(
@@ -189,7 +189,6 @@ REFUSALS: dict[RefusalReason, Words] = {
 """How each reason for refusing reads."""
 
 RULES: dict[str, str] = {
-    "trunk": "Add the source address to the networks of a trunk.",
     "token": "Let the SBC send the token of the right project, in the header that the trunk names.",
     "reserved_dni": "Add the number to a pool, or the trunk to the pool's trunks.",
     "number": "Add the number to one project, or confine the trunk to one account.",
@@ -210,7 +209,7 @@ FAILURES: dict[Retry, str] = {
 
 
 def reason_words(reason: TerminationReason | RefusalReason | HandoffFailure | str) -> str:
-    """A word of a closed list as it is read: `caller_hung_up` as `caller hung up`."""
+    """A word of a closed list as it is read: caller_hung_up as `caller hung up`."""
     return str(reason).replace("_", " ")
 
 

@@ -102,6 +102,19 @@ class CallAdmin:
         self._looked_at = float("-inf")
         self._seen: dict[bool, tuple[LiveCall, ...]] = {}
 
+    def projects(self, who: Principal) -> dict[str, str]:
+        """The projects whose calls they may see: slugs by id."""
+        require(who, Right.LOOK)
+        found = self._directory().projects()
+        return {one.id: one.slug for one in found if who.may_see(one.account, one.id)}
+
+    def trunks(self, who: Principal) -> tuple[str, ...]:
+        """The trunks whose refused calls they may see, by name."""
+        require(who, Right.LOOK)
+        theirs = self._trunks(who)
+        names = (trunk.name for trunk in self._directory().resources.trunks)
+        return tuple(sorted(name for name in names if theirs is None or name in theirs))
+
     # -- calls that are up ------------------------------------------------------------------------------------
 
     def live(self, who: Principal) -> tuple[LiveCall, ...]:

@@ -180,7 +180,7 @@ class Ladder:
                 yield name, "(redacted)" if self._redact else value
             elif lower in SHOWN_HEADERS:
                 yield name, self._masked(value)
-        told = _media(message.body) or _fragment(message)
+        told = media_of(message.body) or _fragment(message)
         if told:
             yield "", self._masked(told)
 
@@ -195,7 +195,7 @@ def _style(message: LadderMessage) -> str:
     return {"1": "dim", "2": "green", "3": "yellow"}.get(status, "bold red")
 
 
-def _media(body: str) -> str:
+def media_of(body: str) -> str:
     """One line that says what the SDP offers: address, port, formats and direction."""
     found = re.search(r"^m=audio (\d+) \S+ ([\d ]+)", body, re.MULTILINE)
     if not found:

@@ -64,16 +64,17 @@ def mount(app: FastAPI, services: StudioServices) -> None:
 def _serve_assets() -> None:
     """The theme, what single pages add to it, and what they need of the browser.
 
-    Every style sheet of the folder is linked, the theme first: a group of pages may have its own. The version in the
-    address makes browsers take a new one.
+    Every style sheet and script of the folder is linked, the common ones first: a group of pages may have its own. The
+    version in the address makes browsers take a new one.
     """
     core.app.add_static_files(ASSETS_PATH, ASSETS)
     sheets = [THEME, *sorted(one.name for one in ASSETS.glob("*.css") if one.name != THEME)]
-    files = b"".join((ASSETS / name).read_bytes() for name in (*sheets, SCRIPT))
+    scripts = [SCRIPT, *sorted(one.name for one in ASSETS.glob("*.js") if one.name != SCRIPT)]
+    files = b"".join((ASSETS / name).read_bytes() for name in (*sheets, *scripts))
     version = hashlib.sha256(files).hexdigest()[:12]
-    links = [f'<link rel="stylesheet" href="{PREFIX}{ASSETS_PATH}/{name}?{version}">' for name in sheets]
-    script = f'<script src="{PREFIX}{ASSETS_PATH}/{SCRIPT}?{version}"></script>'
-    ui.add_head_html("".join((*links, script)), shared=True)
+    tags = [f'<link rel="stylesheet" href="{PREFIX}{ASSETS_PATH}/{name}?{version}">' for name in sheets]
+    tags += [f'<script src="{PREFIX}{ASSETS_PATH}/{name}?{version}"></script>' for name in scripts]
+    ui.add_head_html("".join(tags), shared=True)
 
 
 def services() -> StudioServices:

@@ -1,0 +1,1 @@
+"""Conversations: finding calls, and one call with everything that is known of it."""
