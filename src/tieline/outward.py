@@ -99,7 +99,7 @@ class Outward:
         pools = self._pools(resources, reservations, trail)
         trunk_admin = TrunkAdmin(resources, live, reach, settings)
         most = settings.server.max_calls
-        parts = OverviewParts(resources, pools, trunk_admin, registry, store, reasons, clock, most)
+        parts = OverviewParts(resources, pools, trunk_admin, self._projects_up, store, reasons, clock, most)
         self.admin = Admin(
             resources=resources,
             trail=trail,
@@ -175,6 +175,9 @@ class Outward:
         self._closers.append(calls.close)
         trunk = gateway_trunk("studio", host)
         return TestCallAdmin(resources, self.store, calls, trunk, trail, self._project)
+
+    def _projects_up(self) -> list[Project]:
+        return [one.route.project for one in self.registry.sessions()]
 
     def _project(self, name: str) -> Project | None:
         return self.directory.project(name)

@@ -39,6 +39,7 @@ FLAGS = [
 WIDE = {"width": 1280, "height": 860}
 PHONE = {"width": 375, "height": 740}
 TALLEST = 4000
+DRAWER_BELOW = 1024
 
 OpenPage = Callable[..., Awaitable[Page]]
 Shoot = Callable[..., Awaitable[None]]
@@ -239,6 +240,14 @@ async def _whole(page: Page, size: dict[str, int]) -> None:
     )
     await page.set_viewport_size(size)  # type: ignore[arg-type]
     await page.mouse.move(0, 0)
+    # The menu goes to the side, or out of the way, a moment after the window has its width.
+    await page.wait_for_function(
+        """(narrow) => { const drawer = document.querySelector('.q-drawer');
+           const pushed = parseFloat(getComputedStyle(document.querySelector('.q-page-container')).paddingLeft) > 0;
+           return !drawer || pushed !== narrow; }""",
+        arg=size["width"] < DRAWER_BELOW,
+    )
+    await at_rest(page)
     height = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size(
         {"width": size["width"], "height": min(max(size["height"], height), TALLEST)}

@@ -45,7 +45,12 @@ async def test_file_is_looked_at_before_it_is_applied(page: Page, open_page: Ope
     await open_page("/settings")
     await page.get_by_role("button", name="Apply a YAML").click()
     dialog = page.get_by_role("dialog")
+    async with page.expect_file_chooser() as chooser:
+        await dialog.get_by_role("button", name="Choose a file").click()
+    given = {"name": "given.yaml", "mimeType": "application/yaml", "buffer": b"accounts: []"}
+    await (await chooser.value).set_files(given)  # type: ignore[arg-type]
     text = dialog.get_by_label("YAML")
+    await expect(text).to_have_value("accounts: []")
     await text.fill("accounts: [{slug: northwind, nmae: x}]")
     await dialog.get_by_role("button", name="Show what changes").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("nmae")

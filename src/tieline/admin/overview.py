@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,6 @@ from tieline.admin.access import require
 from tieline.admin.pools import PoolAdmin, PoolView
 from tieline.admin.resources import ResourceAdmin
 from tieline.admin.trunks import ListedTrunk, TrunkAdmin
-from tieline.calls.registry import CallRegistry
 from tieline.clock import Clock
 from tieline.model.conversation import RefusedCall
 from tieline.model.principal import Principal
@@ -33,6 +32,9 @@ SHOWN_REFUSALS = 5
 
 Reasons = Callable[[], Awaitable[list[str]]]
 """Why the server is not ready; empty when it is."""
+
+CallsUp = Callable[[], Iterable[Project]]
+"""The project of each call that is up."""
 
 
 class FirstStep(Record):
@@ -76,7 +78,7 @@ class OverviewParts:
     resources: ResourceAdmin
     pools: PoolAdmin
     trunks: TrunkAdmin
-    registry: CallRegistry
+    calls_up: CallsUp
     store: Store
     reasons: Reasons
     clock: Clock
@@ -111,8 +113,7 @@ class OverviewAdmin:
     def calls(self, who: Principal) -> int:
         """Their calls that are up."""
         require(who, Right.LOOK)
-        routes = (session.route.project for session in self._parts.registry.sessions())
-        return sum(who.may_see(project.account, project.id) for project in routes)
+        return sum(who.may_see(one.account, one.id) for one in self._parts.calls_up())
 
     async def _refusals(self, who: Principal, resources: Resources) -> Sequence[RefusedCall]:
         """The last ones of their trunks; what strangers tried is for those of all accounts."""

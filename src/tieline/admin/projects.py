@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,13 +137,17 @@ class ProjectAdmin:
         if found.path is None:
             return None
         loaded = await asyncio.to_thread(load_folder, found.path)
+        found_files = _files(loaded.spec)
         findings = loaded.report.findings
         if imported:
             require(who, Right.BUILD)
             report = await check_project_async(found.path, destinations=found.handoffs)
             findings = report.findings
         return ProjectCode(
-            spec=loaded.spec, files=tuple(_files(loaded.spec)), findings=findings, imported=imported
+            spec=loaded.spec,
+            files=(*found_files, *_broken(found_files, loaded.report.errors)),
+            findings=findings,
+            imported=imported,
         )
 
     async def source(self, who: Principal, slug: str, path: str) -> str:
@@ -200,6 +204,13 @@ def _files(spec: ProjectSpec) -> list[ProjectFile]:
             for name in flow.functions
         ]
     return found
+
+
+def _broken(files: Sequence[ProjectFile], errors: Sequence[Finding]) -> list[ProjectFile]:
+    """Python files that could not be loaded, and are worth a look therefore."""
+    known = {one.path for one in files}
+    paths = {one.file for one in errors if one.file.endswith(".py")} - known
+    return [ProjectFile(path=path, name=Path(path).stem, role="not loaded") for path in sorted(paths)]
 
 
 def _read(root: Path, path: str) -> str:

@@ -35,10 +35,13 @@ class _Applying:
         self._checked: tuple[str, bool] | None = None
         self._dialog = Dialog("Apply a resource file", "Show what changes", self._go, width=760)
         with self._dialog as dialog:
-            self._upload = ui.upload(
-                label="A file", auto_upload=True, max_files=1, max_file_size=LARGEST, on_upload=self._take
+            upload = ui.upload(auto_upload=True, max_file_size=LARGEST, on_upload=self._take)
+            upload.props('accept=".yaml,.yml"').classes("hidden")
+            self._choose = (
+                ui.button("Choose a file", icon="upload_file").props("outline").classes("self-start")
             )
-            self._upload.props('flat bordered accept=".yaml,.yml"').classes("w-full")
+            # In the browser: it lets no file be chosen but in answer to a click.
+            self._choose.on("click", js_handler=f"() => getElement({upload.id}).$refs.qRef.pickFiles()")
             self._text = dialog.form.area("text", "YAML", mono=True, hint="A file's text, or paste it here")
             self._text.props('input-style="max-height: 260px; overflow: auto"')
             self._prune = dialog.form.switch(
@@ -86,8 +89,10 @@ class _Applying:
             tell(f"{len(plan.changes)} resources change", "Nothing has been done yet.", Tone.INFO)
             for change in plan.changes:
                 _change(change)
-            for remark in plan.remarks:
-                tell(text=str(remark), tone=Tone.WARN)
+            if plan.remarks:
+                with ui.expansion(f"{len(plan.remarks)} remarks on handoffs").classes("w-full"):
+                    for remark in plan.remarks:
+                        tell(text=str(remark), tone=Tone.WARN)
         self._dialog.button.text = "Apply"
 
     def _done(self, plan: Plan) -> None:
@@ -97,7 +102,7 @@ class _Applying:
             tell("Applied", f"{len(plan.changes)} changes were made.", Tone.GOOD)
             for one in plan.issued:
                 secret_once(one.name, one.secret)
-        for element in (self._upload, self._text, self._prune, self._dialog.button):
+        for element in (self._choose, self._text, self._prune, self._dialog.button):
             element.visible = False
 
 
