@@ -84,8 +84,8 @@ def _actions(view: View, name: str) -> None:
                 ui.button(icon="more_vert").props('flat round dense aria-label="More"'),
                 ui.menu().props("auto-close"),
             ):
-                ui.menu_item("Edit terms", lambda: edit_pool(view, name))
-                ui.menu_item("Delete", lambda: remove_pool(view, name))
+                ui.menu_item("Edit terms", lambda: edit_pool(view, name)).props("role=menuitem")
+                ui.menu_item("Delete", lambda: remove_pool(view, name)).props("role=menuitem")
             ui.button("Add numbers", icon="playlist_add", on_click=lambda: add_numbers(view, name)).props(
                 "outline"
             )
