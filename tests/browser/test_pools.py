@@ -24,21 +24,9 @@ async def test_pools_at_a_glance(page: Page, open_page: OpenPage, shoot: Shoot) 
     await expect(page.get_by_role("heading", name="front-desk", level=1)).to_be_visible()
 
 
-async def test_a_pool_is_made_filled_used_and_deleted(page: Page, open_page: OpenPage, shoot: Shoot) -> None:
-    """The whole life of a pool, faults included."""
-    await open_page("/pools")
-    await page.get_by_role("button", name="Add pool").click()
+async def _fill(page: Page, shoot: Shoot) -> None:
+    """Add numbers from a file with a fault in it, then typed."""
     dialog = page.get_by_role("dialog")
-    await dialog.get_by_label("Name", exact=True).fill("spare pool")
-    await dialog.get_by_role("button", name="Add", exact=True).click()
-    await expect(dialog).to_contain_text("is not a name")
-    await shoot("pool-add-fault")
-    await dialog.get_by_label("Name", exact=True).fill("spare")
-    await dialog.get_by_role("button", name="Add", exact=True).click()
-    await expect(page.get_by_role("heading", name="spare", level=1)).to_be_visible()
-    await expect(page.get_by_text("No numbers here")).to_be_visible()
-    await shoot("pool-empty")
-
     await page.get_by_role("button", name="Add numbers").click()
     await dialog.locator("input[type=file]").set_input_files(
         {
@@ -57,6 +45,10 @@ async def test_a_pool_is_made_filled_used_and_deleted(page: Page, open_page: Ope
     await dialog.get_by_role("button", name="Add", exact=True).click()
     await expect(page.get_by_role("row", name=re.compile(r"\+15550133"))).to_be_visible()
 
+
+async def _try(page: Page, shoot: Shoot) -> None:
+    """Reserve a number, with attributes that are none first."""
+    dialog = page.get_by_role("dialog")
     await page.get_by_role("button", name="Try it").click()
     await dialog.get_by_label("Attributes").fill("{broken")
     await dialog.get_by_role("button", name="Reserve a number").click()
@@ -74,6 +66,9 @@ async def test_a_pool_is_made_filled_used_and_deleted(page: Page, open_page: Ope
     await expect(page.get_by_role("dialog").get_by_text('"shared_id":"s-1"')).to_be_visible()
     await page.get_by_role("dialog").get_by_role("button", name="Close").click()
 
+
+async def _take_out(page: Page) -> None:
+    """Drain a number and look at its history."""
     await page.get_by_role("row", name=re.compile(r"\+15550132")).get_by_role("button", name="Drain").click()
     await page.get_by_role("dialog").get_by_role("button", name="Go on").click()
     await _notified(page, "+15550132 is draining")
@@ -86,6 +81,24 @@ async def test_a_pool_is_made_filled_used_and_deleted(page: Page, open_page: Ope
     await expect(page.get_by_role("dialog").get_by_text("Never lent")).to_be_visible()
     await page.get_by_role("dialog").get_by_role("button", name="Close").click()
 
+
+async def test_a_pool_is_made_filled_used_and_deleted(page: Page, open_page: OpenPage, shoot: Shoot) -> None:
+    """The whole life of a pool, faults included."""
+    await open_page("/pools")
+    await page.get_by_role("button", name="Add pool").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name", exact=True).fill("spare pool")
+    await dialog.get_by_role("button", name="Add", exact=True).click()
+    await expect(dialog).to_contain_text("is not a name")
+    await shoot("pool-add-fault")
+    await dialog.get_by_label("Name", exact=True).fill("spare")
+    await dialog.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.get_by_role("heading", name="spare", level=1)).to_be_visible()
+    await expect(page.get_by_text("No numbers here")).to_be_visible()
+    await shoot("pool-empty")
+    await _fill(page, shoot)
+    await _try(page, shoot)
+    await _take_out(page)
     await expect(dialog).to_have_count(0)
     await page.get_by_role("button", name="More", exact=True).click()
     await page.get_by_role("menuitem", name="Delete").click()
