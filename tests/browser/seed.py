@@ -57,6 +57,11 @@ projects:
         sip_config: {{method: invite, phone_number: "sip:supervisor@contact-centre.example",
                       outbound_endpoint: genesys, outbound_encryption: UDP/RTP}}
         sip_headers: [{{key: X-Reason, value: $handoff_reason}}]
+    sms_templates:
+      - name: order_ready
+        content: "Hi $customer_name, your order {{{{attr:order.id}}}} is ready. Reply STOP to opt out."
+        senders: [{{env: live, number: "+12025550143"}}, {{env: sandbox, messaging_service_sid: MG{'0a' * 16}}}]
+      - {{name: thanks, content: "Thank you — it was a pleasure 😀"}}
   - {{slug: trunk-test, account: northwind, answer_only: true, numbers: ["300"]}}
 pools:
   - {{name: front-desk, project: front-desk, numbers: ["+15550100-+15550119"], trunks: [contact-centre], ttl_s: 180}}

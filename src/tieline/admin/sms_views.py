@@ -17,6 +17,7 @@ from tieline.model.sms import SmsMessage, SmsTemplate
 from tieline.model.sms_segments import SmsSize
 from tieline.model.sms_tokens import fill_tokens, tokens_of
 from tieline.model.user import Right
+from tieline.store.outbox import SmsFilter as SmsFilter
 
 HIDDEN = "(hidden: personal data)"
 """What stands for a text that one may not read."""
