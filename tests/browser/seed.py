@@ -13,12 +13,15 @@ from typing import Any
 import msgspec
 
 from tieline.demo.process import ServerProcess
+from tieline.integrations.twilio.sms_codes import explain
 from tieline.model.call import Termination, TerminationReason
 from tieline.model.context import ContextOrigin, ContextValue
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, RefusedCall, Turn
+from tieline.model.environment import Environment
 from tieline.model.handoff import HandoffMethod
 from tieline.model.receipt import HandoffFailure, Receipt, ReceiptState, ReceiptStep, Retry, Step
 from tieline.model.reservation import ReserveRequest
+from tieline.model.sms import OptOut, SmsMessage, SmsState
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult
 from tieline.store.sqlite import SqliteStore
 
@@ -60,7 +63,7 @@ projects:
     sms_templates:
       - name: order_ready
         content: "Hi $customer_name, your order {{{{attr:order.id}}}} is ready. Reply STOP to opt out."
-        senders: [{{env: live, number: "+12025550143"}}, {{env: sandbox, messaging_service_sid: MG{'0a' * 16}}}]
+        senders: [{{env: live, number: "+12025550143"}}, {{env: sandbox, messaging_service_sid: MG{"0a" * 16}}}]
       - {{name: thanks, content: "Thank you — it was a pleasure 😀"}}
   - {{slug: trunk-test, account: northwind, answer_only: true, numbers: ["300"]}}
 pools:
@@ -99,6 +102,7 @@ async def add_records(database: Path) -> None:
     try:
         for index in range(24):
             await add_call(store, index, now - timedelta(minutes=7 + index * 97))
+        await add_messages(store, now)
         for refused in reversed(refusals(now)):
             await store.record_refusal(refused)
         for index in range(4):
@@ -304,3 +308,40 @@ def refusals(now: datetime) -> list[RefusedCall]:
         )
         for index, (status, phrase, reason, trunk, source, rule, detail) in enumerate(cases)
     ]  # fmt: skip
+
+
+# -- text messages --------------------------------------------------------------------------------------------
+
+
+async def add_messages(store: SqliteStore, now: datetime) -> None:
+    """Messages in every state that matters to look at, and somebody who wants none."""
+    project = await project_id(store, "front-desk")
+    account = (await store.resources()).accounts[0].id
+    told = {
+        "unregistered": (SmsState.UNDELIVERED, 30034),
+        "landline": (SmsState.FAILED, 21614),
+        "delivered": (SmsState.DELIVERED, None),
+        "waiting": (SmsState.SENT, None),
+    }
+    texts = {"delivered": HOSTILE, "landline": "Your order 4711 is ready. " * 8}
+    for index, (name, (state, code)) in enumerate(told.items()):
+        at = now - timedelta(minutes=3 + index * 11)
+        made = SmsMessage(
+            id=f"sms-{name}", account=account, project=project, env=Environment.SANDBOX, conversation_id=None,
+            to=f"+1202555014{index}", from_="+12025550143", content=texts.get(name, "Hi Ann, your order is ready."),
+            template="order_ready", provider_sid=f"SM{index:032x}", attempts=1, created_at=at, changed_at=at,
+        )  # fmt: skip
+        words = explain(code) if code is not None else ""
+        accepted = made.entering(SmsState.SENDING, at).entering(SmsState.ACCEPTED, at + timedelta(seconds=1))
+        await store.add_sms(
+            [accepted.entering(state, at + timedelta(seconds=4), error_code=code, detail=words)]
+        )
+    stop = SmsMessage(
+        id="in-stop", account=account, project=project, conversation_id=None, inbound=True, to="+12025550143",
+        from_="+12025550149", content="STOP", state=SmsState.RECEIVED, provider_sid="SMin", created_at=now,
+        changed_at=now,
+    )  # fmt: skip
+    await store.add_sms([stop])
+    await store.opt_out(
+        OptOut(account=account, recipient="+12025550149", sender="+12025550143", at=now, keyword="STOP")
+    )

@@ -17,7 +17,12 @@ from tieline.model.sms import SmsMessage, SmsTemplate
 from tieline.model.sms_segments import SmsSize
 from tieline.model.sms_tokens import fill_tokens, tokens_of
 from tieline.model.user import Right
-from tieline.store.outbox import SmsFilter as SmsFilter
+from tieline.store.outbox import SmsFilter
+
+__all__ = [
+    "HIDDEN", "AccountRegistration", "ListedTemplate", "ReadMessage", "SmsFilter", "TemplateSource", "TokenName",
+    "mask_number", "masked", "placed", "read_message", "template_fields",
+]  # fmt: skip
 
 HIDDEN = "(hidden: personal data)"
 """What stands for a text that one may not read."""

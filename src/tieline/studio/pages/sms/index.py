@@ -30,16 +30,7 @@ async def sms(
     if shown in {"templates", "messages"}:
         chosen = await pick_project(view, "/sms", project)
 
-    def go(name: str) -> None:
-        query = {"project": chosen or project, "tab": name}
-        ui.navigate.to(f"/sms?{urlencode({key: value for key, value in query.items() if value})}")
-
-    with ui.tabs().props("dense align=left no-caps outside-arrows mobile-arrows") as tabs:
-        tabs.props["aria-label"] = "Parts of SMS"
-        for name, label in TABS.items():
-            ui.tab(name, label=label)
-    tabs.set_value(shown)
-    tabs.on_value_change(lambda event: go(event.value))
+    _choices(shown, chosen or project)
     if shown == "templates" and chosen is not None:
         await TemplateCards(view, chosen).show()
     elif shown == "messages" and chosen is not None:
@@ -48,3 +39,18 @@ async def sms(
         await OptOutList(view).show()
     elif shown == "registration":
         await show_registration(view)
+
+
+def _choices(shown: str, project: str) -> None:
+    """Buttons that lead to the parts; they wrap where there is little room."""
+    with ui.element("nav").classes("tl-row") as choices:
+        choices.props["aria-label"] = "Parts of SMS"
+        for name, label in TABS.items():
+            query = {"project": project, "tab": name} if project else {"tab": name}
+            path = f"/sms?{urlencode(query)}"
+            button = ui.button(label, on_click=lambda at=path: ui.navigate.to(at))
+            button.props(
+                "unelevated dense padding='4px 12px'" if name == shown else "outline dense padding='4px 12px'"
+            )
+            if name == shown:
+                button.props["aria-current"] = "page"
