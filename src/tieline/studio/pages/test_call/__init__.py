@@ -1,0 +1,1 @@
+"""Test call: talk to a project from the browser, by microphone or by text."""
