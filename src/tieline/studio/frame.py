@@ -100,7 +100,7 @@ async def _build(build: Build, view: View, info: PageInfo, parameters: dict[str,
         await build(view, **parameters)
     except Forbidden as error:
         ui.context.client.status_code = 403
-        not_allowed(error.message)
+        not_allowed(error.message, givable=error.right is not None)
     except NotFound as error:
         ui.context.client.status_code = 404
         not_there(error.message)

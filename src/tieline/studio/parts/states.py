@@ -102,10 +102,14 @@ def loading(text: str = "Loading…") -> ui.element:
     return box
 
 
-def not_allowed(text: str) -> None:
-    """The page is not for whoever looks."""
+def not_allowed(text: str, *, givable: bool = True) -> None:
+    """The page is not for whoever looks; `givable` when it is a right that they lack."""
     with ui.element("div").classes("tl-card"):
-        empty("lock", "You may not see this", f"{text[:1].upper()}{text[1:]}. An owner can give it to you.")
+        empty(
+            "lock",
+            "You may not see this",
+            f"{text[:1].upper()}{text[1:]}.{' An owner can give it to you.' if givable else ''}",
+        )
 
 
 def not_there(text: str) -> None:
