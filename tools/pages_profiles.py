@@ -47,6 +47,7 @@ def _rows(one: Profile) -> Iterator[tuple[str, str]]:
     if refer.uui is not None:
         longest = "" if refer.uui_length is None else f", at most {refer.uui_length} characters"
         yield "User-to-User", f"{refer.uui}{longest}"
+    yield "makes the calls of handoffs itself", _yes(one.places_calls)
     yield "reads the headers of our BYE", _yes(one.bye_headers)
     yield "custom headers, at most", _number(limits.count)
     yield "longest header value", _number(limits.value_length, " characters")

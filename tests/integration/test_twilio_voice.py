@@ -14,8 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.served import SECRETS, Served
+from tests.integration.sip_phone import phone
 from tests.integration.twilio_api.caller import Human, TwilioCaller
 from tests.integration.twilio_api.server import ACCOUNT, TOKEN, TwilioApiServer, number_sid, twilio_api
+from tests.integration.twilio_api.sip_caller import SipTwilioCaller
 
 pytestmark = pytest.mark.needs("node", "prism")
 PROJECT = Path(__file__).parent / "projects" / "twilio"
@@ -39,6 +41,9 @@ twilio:
     numbers:
       - {{number: "+15555550100", sid: {number_sid(0)}, project: desk, env: pre-release}}
       - {{number: "+15555550101", sid: {number_sid(1)}}}
+      - {{number: "+15555550102", sid: {number_sid(2)}, project: desk, path: sip}}
+trunks:
+  - {{name: twilio-sip, account: northwind, networks: [127.0.0.1/32], profile: twilio_voice, encryption: offered}}
 api_keys:
   - {{name: reserve, account: northwind, project: desk, scopes: ["dni:reserve"], value_from_env: TEST_RESERVE_KEY}}
   - {{name: handoff, account: northwind, project: desk, scopes: ["handoff:read"], value_from_env: TEST_HANDOFF_KEY}}
@@ -55,7 +60,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwilioApiServer]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, api: TwilioApiServer) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("server")
-    server = Served(folder, {"twilio": {"api_url": api.url}, "log": {"level": "debug"}}, resources=RESOURCES)
+    settings = {"twilio": {"api_url": api.url}, "log": {"level": "debug"}}
+    server = Served(folder, settings, resources=RESOURCES)
     server.apply()
     server.start()
     try:
@@ -246,6 +252,67 @@ async def test_a_reserved_number_brings_its_attributes(served: Served, api: Twil
         record = await record_of(served, caller)
     assert record["data"]["told"] == "by reservation"
     assert record["shared_id"] == "case-9"
+
+
+@pytest.fixture
+async def sip_caller(served: Served, api: TwilioApiServer) -> AsyncIterator[SipTwilioCaller]:
+    """A call to the number that comes in by SIP."""
+    async with phone() as at_twilio:
+        options = {"api": api, "base": served.addresses.http, "callee": "+15555550102"}
+        one = SipTwilioCaller(at_twilio, served.sip_udp, **options)
+        async with one:
+            await one.dial()
+            await asyncio.wait_for(one.answered.wait(), 20)
+            assert one.ear is not None
+            await one.ear.speech()
+            yield one
+
+
+async def sip_record(served: Served) -> dict[str, Any]:
+    """The newest conversation, once it is over."""
+    async with asyncio.timeout(20):
+        while True:
+            newest = next(iter((await served.calls()).values()))
+            if newest.get("ended_at"):
+                return await served.conversation(newest["id"])
+            await asyncio.sleep(0.1)
+
+
+async def test_a_call_by_sip_comes_with_its_context(served: Served, sip_caller: SipTwilioCaller) -> None:
+    """The caller's own call at Twilio and what Twilio knows are headers; our BYE completes the caller's call."""
+    assert sip_caller.ear is not None
+    await sip_caller.ear.press("9")
+    await asyncio.wait_for(sip_caller.ended.wait(), 20)
+    record = await sip_record(served)
+    assert record["sip_headers"]["X-Twilio-ParentCallSid"] == sip_caller.sid
+    assert record["sip_headers"]["X-Twilio-FromCity"] == "SPRINGFIELD"
+    assert record["termination"]["reason"] == "agent_hung_up"
+    assert sip_caller.events == ["Dial", "Hangup"]
+
+
+async def test_a_call_by_sip_is_given_away_by_twilio(served: Served, sip_caller: SipTwilioCaller) -> None:
+    """Twilio's BYE on our leg is no end of the call: the human's answer is."""
+    sip_caller.humans["+15550001111"] = Human()
+    assert sip_caller.ear is not None
+    await sip_caller.ear.press("1")
+    await asyncio.wait_for(sip_caller.talking.wait(), 20)
+    record = await sip_record(served)
+    assert steps_of(record)[-3:] == ["ringing", "answered", "done"]
+    assert record["termination"]["reason"] == "handed_off"
+    assert not sip_caller.ended.is_set()
+
+
+async def test_a_call_by_sip_comes_back_by_a_stream(served: Served, sip_caller: SipTwilioCaller) -> None:
+    """Nobody answers: the same conversation goes on, its audio now by a media stream, keys included."""
+    assert sip_caller.ear is not None
+    await sip_caller.ear.press("1")
+    await sip_caller.until(lambda: sip_caller.streams == 1)
+    await sip_caller.until_spoken()
+    await sip_caller.press("9")
+    await asyncio.wait_for(sip_caller.ended.wait(), 20)
+    record = await sip_record(served)
+    assert record["data"]["failed"] == "no_answer"
+    assert record["termination"]["reason"] == "agent_hung_up"
 
 
 async def test_a_call_that_nobody_takes_is_told_so_or_goes_to_the_fall_back(

@@ -116,7 +116,7 @@ class Transfer:
             sent = call.services.sip.refer(call.leg.id, target.refer_to, target.headers, self._referred_by())
             return "" if sent else None
         wanted = provider_target(plan)
-        return self._carried.transfer(
+        note = self._carried.transfer(
             call.leg.id,
             ProviderTransfer(
                 target=wanted.uri,
@@ -125,6 +125,12 @@ class Transfer:
                 ring_timeout_s=plan.config.ring_timeout_s,
             ),
         )
+        unsaid = plan.config.whisper is not None or plan.config.accept_key is not None
+        if note is not None and unsaid:
+            return "; ".join(
+                [*([note] if note else []), "no whisper, no accept key: the provider makes the call"]
+            )
+        return note
 
     def _take_back(self) -> None:
         if self._carried is not None:

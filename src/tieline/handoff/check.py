@@ -13,7 +13,7 @@ from enum import StrEnum
 from tieline.handoff.check_headers import HeaderCheck
 from tieline.handoff.errors import UnplannableHandoff
 from tieline.handoff.plan import MAX_RUNGS, find_destination, ladder_of
-from tieline.handoff.target import check_route
+from tieline.handoff.target import check_route, is_callable
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig
 from tieline.model.profile import Dialect
 from tieline.model.record import Record
@@ -148,8 +148,20 @@ class _Check:
         except UnplannableHandoff as error:
             self._say(CheckLevel.ERROR, str(error), "correct phone_number")
             return
-        if method is HandoffMethod.REFER:
+        if self._places_calls(method, target.sip_config):
+            if not is_callable(checked):
+                self._say(
+                    CheckLevel.ERROR,
+                    f"{self._caller.dialect.profile.name} calls numbers in E.164 and SIP URIs only, not {checked}",
+                    "give the whole number, beginning with +",
+                )
+        elif method is HandoffMethod.REFER:
             self._refer_to(checked)
+
+    def _places_calls(self, method: HandoffMethod, config: SipConfig) -> bool:
+        """Whether the peer itself makes the call."""
+        at_home = method is HandoffMethod.REFER or config.outbound_endpoint is None
+        return at_home and self._caller.dialect.profile.places_calls
 
     def _refer_to(self, route: str) -> None:
         dialect, name = self._caller.dialect, self._caller.dialect.profile.name
@@ -184,6 +196,14 @@ class _Check:
         )
 
     def _invite(self, config: SipConfig) -> None:
+        if self._places_calls(HandoffMethod.INVITE, config):
+            if config.whisper is not None or config.accept_key is not None:
+                self._say(
+                    CheckLevel.WARNING,
+                    f"{self._caller.dialect.profile.name} makes this call: there is no whisper and no accept key",
+                    "name an outbound_endpoint, or leave them out",
+                )
+            return
         endpoint = self._endpoint(config)
         if endpoint is not None:
             self._encryption(config, endpoint)

@@ -111,19 +111,27 @@ def invite_target(plan: HandoffPlan, target: str) -> InviteTarget:
     return InviteTarget(uri=uri, to=f"<{uri}>", headers=plan.headers)
 
 
+def is_callable(route: str) -> bool:
+    """Whether a checked route is one that a provider can call: a number in E.164, or a SIP URI."""
+    return route.lower().startswith(("sip:", "sips:")) or _E164.fullmatch(_number_of(route)) is not None
+
+
+def _number_of(route: str) -> str:
+    """The number of a checked route, or what stands in its place."""
+    number = _SEPARATORS.sub("", route.partition(":")[2] if route.lower().startswith("tel:") else route)
+    return number.partition(";")[0]
+
+
 def provider_target(plan: HandoffPlan) -> InviteTarget:
     """Whom a provider that has the caller is to call: a number in E.164, or a SIP URI with the headers for it.
 
     A provider knows no extensions and no domain of ours. Raises `UnplannableHandoff`.
     """
     route = _route_of(plan)
-    number = _SEPARATORS.sub("", route.partition(":")[2] if route.lower().startswith("tel:") else route)
-    number = number.partition(";")[0]
-    if _E164.fullmatch(number) is not None:
-        return InviteTarget(uri=number, to=number, headers=plan.headers)
-    if not route.lower().startswith(("sip:", "sips:")):
+    if not is_callable(route):
         raise _bad_route(route, "a provider calls numbers in E.164 (+15550100) and SIP URIs only")
-    return InviteTarget(uri=route, to=route, headers=plan.headers)
+    target = route if route.lower().startswith(("sip:", "sips:")) else _number_of(route)
+    return InviteTarget(uri=target, to=target, headers=plan.headers)
 
 
 def domain_of(target: str) -> str:

@@ -67,8 +67,9 @@ class ContextSource(Record):
 class Profile(Record):
     """One dialect. `shared_id`, `caller_number` and `context` name the headers they are filled from, best first.
 
-    `bye_headers` says whether the headers of our BYE are read; `notes` what else one should know, and what of all
-    this is not confirmed.
+    `places_calls` says that the peer itself calls numbers and SIP URIs for handoffs, INVITEs without a trunk of their
+    own included. `bye_headers` says whether the headers of our BYE are read; `notes` what else one should know, and
+    what of all this is not confirmed.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Profile(Record):
     refer: ReferDialect = ReferDialect()
     headers: HeaderLimits = HeaderLimits()
     bye_headers: bool = True
+    places_calls: bool = False
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     dtmf: DtmfMethod = DtmfMethod.RFC4733
     transport: Transport = Transport.UDP

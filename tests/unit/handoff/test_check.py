@@ -332,3 +332,20 @@ def test_the_headers_of_an_invite_are_checked_against_the_trunk_that_carries_it(
     assert said(unknown, dialect(max_headers=0))[1:] == [
         ("error", "1 headers are more than the 0 that get through; left out: X-a")
     ]
+
+
+PROVIDER = dialect(name="twilio_voice", places_calls=True)
+
+
+def test_a_provider_that_makes_the_calls_itself() -> None:
+    """It calls whole numbers and SIP URIs, needs no target, and cannot whisper."""
+    for well in (
+        destination(phone_number="+15550100"), destination(phone_number="sip:desk@centre.example"),
+        destination(HandoffMethod.INVITE, phone_number="tel:+15550100"),
+    ):  # fmt: skip
+        assert said(well, PROVIDER) == []
+    ((level, message),) = said(destination(phone_number="1001"), PROVIDER)
+    assert (level, "E.164" in message) == ("error", True)
+    whispering = destination(HandoffMethod.INVITE, phone_number="+15550100", whisper="A caller.")
+    ((level, message),) = said(whispering, PROVIDER)
+    assert (level, "no whisper" in message) == ("warning", True)

@@ -16,6 +16,7 @@ from tieline.handoff.target import (
     encode_uui,
     escape_header,
     invite_target,
+    provider_target,
     refer_target,
 )
 from tieline.model.handoff import HandoffMethod, HandoffPlan
@@ -201,3 +202,24 @@ def test_nothing_gets_out_of_the_brackets(route: str, headers: list[tuple[str, s
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_escaped_headers_hold_only_what_may_stand_in_a_uri(value: str) -> None:
     assert re.fullmatch(r"(?:[A-Za-z0-9\[\]/?:+$\-_.!~*'()]|%[0-9A-F]{2})*", escape_header(value))
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        ("+1 (555) 010-0199", "+15550100199"),
+        ("tel:+1-555-010-0199;ext=5", "+15550100199"),
+        ("<sip:desk@centre.example;transport=tls>", "sip:desk@centre.example;transport=tls"),
+        ("sips:desk@centre.example", "sips:desk@centre.example"),
+    ],
+)
+def test_a_provider_calls_numbers_and_sip_uris(route: str, expected: str) -> None:
+    target = provider_target(plan(route, ("X-a", "1")))
+    assert (target.uri, target.headers) == (expected, (("X-a", "1"),))
+
+
+@pytest.mark.parametrize("route", ["1001", "5550100", "desk", "tel:1001"])
+def test_a_provider_knows_no_extensions(route: str) -> None:
+    with pytest.raises(UnplannableHandoff) as refused:
+        provider_target(plan(route))
+    assert "E.164" in str(refused.value)
