@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import Complaints, OpenPage, PageAs, ServedStudio, Shoot
+from tieline.model.sms import SmsMessage, SmsState
 from tieline.model.user import Role
+from tieline.model.webhook import DeliveryAttempt, DeliveryState, EventType, WebhookEvent
 from tieline.softphone.phone import Softphone
+from tieline.store.sqlite import SqliteStore
 
 CALL = "/conversations/seed-call-02"
 
@@ -69,6 +73,38 @@ async def test_a_call_shows_everything(page: Page, open_page: OpenPage, shoot: S
     await arrows.nth(2).focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_contain_text("SIP/2.0 200 OK")
+
+
+async def test_a_call_shows_what_it_sent(
+    page: Page, open_page: OpenPage, shoot: Shoot, studio: ServedStudio
+) -> None:
+    """Events that were told to webhooks, and text messages."""
+    now = datetime.now(UTC)
+    store = SqliteStore(studio.database)
+    await store.open(now)
+    call = await store.conversation("seed-call-03")
+    assert call is not None
+    told = WebhookEvent(
+        id="evt-1", type=EventType.CALL_ENDED, at=now, account=call.opened.account, project=call.opened.project,
+        subject="seed-call-03", data={},
+    )  # fmt: skip
+    sent = SmsMessage(
+        id="sms-1", account=call.opened.account, project=call.opened.project, conversation_id="seed-call-03",
+        to="+15550177", from_="+15550100", content="Your order is on its way.", state=SmsState.UNDELIVERED,
+        detail="the carrier took it for spam", created_at=now, changed_at=now,
+    )  # fmt: skip
+    try:
+        await store.add_events([told])
+        (delivery,) = await store.route_event("evt-1", ["crm"], now)
+        attempt = DeliveryAttempt(at=now, status=503, error=None, duration_ms=12.0)
+        await store.save_attempt(delivery, attempt, DeliveryState.FAILED, None)
+        await store.add_sms([sent])
+    finally:
+        await store.close()
+    await open_page("/conversations/seed-call-03")
+    await expect(table_of(page, "Told to webhooks")).to_contain_text("503")
+    await expect(table_of(page, "Text messages")).to_contain_text("the carrier took it for spam")
+    await shoot("call-sent")
 
 
 async def test_an_export_is_downloaded(page: Page, open_page: OpenPage, tmp_path: Path) -> None:

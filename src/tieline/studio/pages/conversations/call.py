@@ -7,12 +7,13 @@ from nicegui import ui
 from tieline.admin.call_words import reason_words
 from tieline.admin.calls import CallView
 from tieline.calls.live import LiveCall
-from tieline.errors import NotFound, TielineError
+from tieline.errors import TielineError
 from tieline.model.conversation import Conversation
 from tieline.model.user import Right
 from tieline.studio.frame import View, page, telling
 from tieline.studio.pages.conversations import parts_of_call as parts
 from tieline.studio.pages.conversations.ladder import ladder_view
+from tieline.studio.pages.conversations.outgoing import Outgoing
 from tieline.studio.pages.conversations.search import PATH
 from tieline.studio.pages.conversations.transcript import Transcript
 from tieline.studio.pages.conversations.words import outcome_of
@@ -29,6 +30,8 @@ async def call(view: View, call_id: str) -> None:
     found = await view.admin.calls.call(view.who, call_id)
     view.heading.crumbs(("Conversations", PATH))
     following = Following(view, call_id, found)
+    with telling():
+        await following.outgoing.refresh()
     if found.live is not None or found.conversation is None or found.conversation.closed is None:
         refresh_every(1.0, following.refresh)
 
@@ -44,18 +47,18 @@ class Following:
         self._live: dict[str, ui.label] = {}
         self._transcript: Transcript | None = None
         self._box = ui.element("div").classes("tl-stack")
+        self.outgoing = Outgoing(view, call_id)
         self._draw(found)
 
     async def refresh(self) -> None:
-        """Look again, unless the call has ended."""
-        if self._ended:
-            return
+        """Look again; of a call that has ended, only at what is still being sent about it."""
         try:
+            await self.outgoing.refresh()
+            if self._ended:
+                return
             found = await self._view.admin.calls.call(self._view.who, self._id)
-        except NotFound:
-            return  # refused before it was stored: what is shown stays
         except TielineError:
-            return
+            return  # refused before it was stored, or no longer theirs: what is shown stays
         call = found.conversation
         if call is not None and (call.closed is not None or not self._stored):
             self._draw(found)
