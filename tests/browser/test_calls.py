@@ -94,8 +94,7 @@ async def test_a_call_shows_what_it_sent(
         detail="the carrier took it for spam", created_at=now, changed_at=now,
     )  # fmt: skip
     try:
-        await store.add_events([told])
-        (delivery,) = await store.route_event("evt-1", ["crm"], now)
+        delivery = await store.send_event(told, "crm", now)
         attempt = DeliveryAttempt(at=now, status=503, error=None, duration_ms=12.0)
         await store.save_attempt(delivery, attempt, DeliveryState.FAILED, None)
         await store.add_sms([sent])
