@@ -113,7 +113,7 @@ def account() -> Iterator[Account]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, account: Account) -> Iterator[Served]:
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "twilio": {"api_url": account.url},
         "server": {"public_url": PUBLIC},
         "sms": {"answer_keywords": True},

@@ -96,7 +96,7 @@ DELIVERY_ERRORS: dict[int, SmsError] = {
     30033: _error("A2P 10DLC: the campaign is suspended.", "Ask Twilio why, and what would lift it."),
     30034: _error("A2P 10DLC: the sender is a US number that belongs to no registered campaign.",
                   "Register brand and campaign, then add the number to the campaign's Messaging Service. See the "
-                  "number's card under A2P registration."),
+                  "number's card under Build, SMS, Registration."),
     30035: _error("A2P 10DLC: the sender's registration with its campaign is not finished.",
                   "Wait; it takes from some minutes to days after the number joined the Messaging Service."),
     30410: _error("A provider on the way to the recipient timed out.", "Send it again later."),

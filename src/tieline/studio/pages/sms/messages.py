@@ -22,7 +22,7 @@ from tieline.studio.parts.times import time
 COLUMNS = (
     Column("at", "Time", "time", nowrap=True),
     Column("way", "Way"),
-    Column("person", "Person", "mono"),
+    Column("person", "Person", "mono", nowrap=True),
     Column("state", "State", "badge"),
     Column("text", "Text", sortable=False),
     Column("segments", "Segments", "number"),
