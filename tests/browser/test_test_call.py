@@ -53,6 +53,11 @@ async def test_somebody_calls_hears_the_agent_presses_a_key_and_hangs_up(
     link = page.get_by_role("link", name="Call page")
     href = await link.get_attribute("href") or ""
     assert re.fullmatch(r"/studio/conversations/[0-9a-f-]{36}", href)
+    await link.click()
+    await page.wait_for_url(f"**{href}")
+    await expect(page.get_by_text("Hello Ada").first).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text("+15557654321").first).to_be_visible()
+    assert await page.get_by_text("INVITE").count()
 
 
 async def test_the_agent_hangs_up_after_a_key_of_the_page(page: Page, open_page: OpenPage) -> None:
