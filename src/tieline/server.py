@@ -248,7 +248,7 @@ class Server:
         self._closers.append(self.outward.stop)
         self.outward.reach.http = self.settings.server.public_url or addresses.http
         self.outward.reach.sip = {
-            key.value: there for key, there in self.endpoint.stack.config.advertised.items()
+            key.value.lower(): there for key, there in self.endpoint.stack.config.advertised.items()
         }
         await self.outward.start(self.directory)
         await self._end_lost_calls()

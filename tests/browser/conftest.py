@@ -210,6 +210,7 @@ async def shoot(page: Page) -> Shoot:
                 await nothing_is_cut(looking)
                 await nothing_overlaps(looking)
         await looking.emulate_media(color_scheme="light")
+        await _whole(looking, WIDE)  # with the menu beside the page again, also behind an open dialog
         await looking.set_viewport_size(WIDE)  # type: ignore[arg-type]
 
     return take

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import OpenPage, PageAs, Shoot
+from tests.browser.conftest import Complaints, OpenPage, PageAs, Shoot
 from tieline.model.user import Role
 
 
@@ -85,10 +85,11 @@ async def test_one_that_is_needed_is_not_deleted(page: Page, open_page: OpenPage
     )
 
 
-async def test_who_may_not_change_looks(page_as: PageAs, open_page: OpenPage) -> None:
+async def test_who_may_not_change_looks(page_as: PageAs, open_page: OpenPage, complaints: Complaints) -> None:
     """Operators see trunks, and no button that changes one; an unknown trunk is not found."""
     page = await open_page("/trunks/five9", on=await page_as(Role.OPERATOR))
     await expect(page.get_by_label("SIP address by UDP")).to_be_visible()
     await expect(page.get_by_role("button", name="Edit")).to_have_count(0)
+    complaints.expect("404")
     await open_page("/trunks/nobody", on=page)
     await expect(page.get_by_text("Not found")).to_be_visible()

@@ -179,7 +179,7 @@ class TrunkAdmin:
             yield Entry(
                 label=f"SIP address by {transport.upper()}",
                 value=f"sip:{shown}{at};transport={transport.value}",
-                about="what this profile expects" if transport is usual else "",
+                about=_about(dialect.transport, transport, usual),
             )
         rtp = self._settings.rtp
         yield Entry(
@@ -202,6 +202,13 @@ class TrunkAdmin:
     def _reaches(self, resources: Resources, trunk: Trunk, project: str) -> bool:
         owner = next((one.account for one in resources.projects if one.id == project), None)
         return owner is not None and trunk.account in {None, owner}
+
+
+def _about(expected: Transport, transport: Transport, usual: Transport | None) -> str:
+    """What is to be said of one of our addresses: whether the trunk's profile expects that transport."""
+    if transport is usual:
+        return "what this profile expects"
+    return f"this profile expects {expected.upper()}, which is off here" if usual is None else ""
 
 
 def _find(resources: Resources, name: str) -> Trunk:

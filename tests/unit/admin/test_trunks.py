@@ -163,3 +163,9 @@ def test_profiles_say_what_they_forbid(trunks: TrunkAdmin) -> None:
     assert trunks.profile("genesys") == facts["genesys"]
     with pytest.raises(NotFound):
         trunks.profile("none")
+
+
+async def test_a_transport_that_is_off_is_said(trunks: TrunkAdmin) -> None:
+    await trunks.change(BUILDER, "five9", {"transport": "tcp", "target": "192.0.2.1"})
+    first = (await trunks.entries(LOOKER, "five9"))[0]
+    assert first.about == "this profile expects TCP, which is off here"

@@ -142,12 +142,10 @@ async def _live_card(view: View, found: ListedTrunk) -> None:
 
     def show(one: ListedTrunk) -> None:
         set_badge(state, *STATES[one.state])
+        if one.registered is not None:
+            words, tone = ("registered", Tone.GOOD) if one.registered else ("not registered", Tone.BAD)
+            set_badge(registered, words, tone)
         registered.visible = one.registered is not None
-        set_badge(
-            registered,
-            "registered" if one.registered else "not registered",
-            Tone.GOOD if one.registered else Tone.BAD,
-        )
         detail.text = one.detail
         limit = f" of at most {one.max_calls}" if one.max_calls is not None else ""
         calls.text = "" if one.calls is None else f"{one.calls}{limit} calls up"
