@@ -61,7 +61,8 @@ def _check_references(resources: Resources, fault: Fault) -> None:
     """What `prune` may have left hanging; names in the file itself were resolved before."""
     accounts = {one.id for one in resources.accounts}
     projects = {one.id for one in resources.projects}
-    trunks = {one.name for one in resources.trunks}
+    # Calls to numbers of a Twilio connection come over a trunk of its name.
+    trunks = {one.name for one in (*resources.trunks, *resources.twilio)}
     for project in resources.projects:
         if project.account not in accounts:
             fault("projects", project.slug, "account", f"there is no account {project.account}")
@@ -221,7 +222,12 @@ def _check_outward(resources: Resources, fault: Fault) -> None:
         if (webhook.previous_secret is None) != (webhook.previous_until is None):
             fault("webhooks", webhook.name, "previous_secret", "goes with `previous_until`, and only with it")
     owner: dict[str, str] = {}
+    trunks = {one.name for one in resources.trunks}
     for one in resources.twilio:
+        if one.name in trunks:
+            fault(
+                "twilio", one.name, "name", "is the name of a trunk, and calls could not be told apart by it"
+            )
         if one.account not in accounts:
             fault("twilio", one.name, "account", f"there is no account {one.account}")
         if one.auth_token is None and one.api_key_secret is None:

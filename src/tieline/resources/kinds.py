@@ -64,7 +64,7 @@ POOL_FIELDS = (
     Field("project", "name", "The project whose callers it serves.", name, required=True),
     Field("numbers", "list of numbers and ranges", "Its numbers; a range is `+15550100-+15550199`.", numbers,
           required=True),
-    Field("trunks", "list of names", "Trunks whose calls it accepts, and trusts; any of the account without it.",
+    Field("trunks", "list of names", "Trunks and Twilio connections whose calls it takes; any of the account without it.",
           several(name)),
     Field("ttl_s", "seconds", "How long a reservation holds a number (60).", number(1, 86400)),
     Field("min_ttl_s", "seconds", "Shortest time a client may ask for (5).", number(1, 86400)),

@@ -111,6 +111,7 @@ def test_a_file_of_many_megabytes() -> None:
         (BASE + "pools:\n  - {name: m, project: p, numbers: [+15550100000-+15559999999]}\n", 4, "pools[0].numbers[0]", "limit"),
         (BASE + "pools:\n  - name: m\n    project: p\n    numbers:\n      - +15550100000\n      - +1 (555) 010-0000\n", 8, "pools[0].numbers[1]", "is already on line 7"),
         (BASE + "pools:\n  - {name: m, project: zz, numbers: []}\n", 4, "pools.project", "there is no project zz"),
+        (BASE + f"trunks: [{{name: t, networks: [192.0.2.0/24]}}]\ntwilio:\n  - {{name: t, account_sid: AC{'0' * 32}, auth_token: x}}\n", 5, "twilio.t.name", "is the name of a trunk"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [], trunks: [zz]}\n", 4, "pools.m.trunks", "there is no trunk zz"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [], ttl_s: 500}\n", 4, "pools.m.ttl_s", "is not between"),
         (BASE + "pools:\n  - {name: m, project: p, numbers: [], ttl_s: .inf}\n", 4, "pools[0].ttl_s", "must be a number"),
@@ -279,3 +280,11 @@ def test_a_faulty_change_leaves_nothing_half_done() -> None:
     assert [key for _, key, _ in found] == ["pools[0].ttl_s"]
     assert plan(WHOLE, first).resources == first
     assert Resources() != first
+
+
+def test_a_pool_may_name_a_twilio_connection_as_its_trunk() -> None:
+    text = (
+        BASE + f"twilio: [{{name: tw, account_sid: AC{'0' * 32}, auth_token: x}}]\n"
+        'pools: [{name: m, project: p, numbers: ["+15550100"], trunks: [tw]}]\n'
+    )
+    assert plan(text).resources.pools[0].trunks == ("tw",)
