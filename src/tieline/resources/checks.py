@@ -62,7 +62,7 @@ def _check_references(resources: Resources, fault: Fault) -> None:
     accounts = {one.id for one in resources.accounts}
     projects = {one.id for one in resources.projects}
     # Calls to numbers of a Twilio connection come over a trunk of its name.
-    trunks = {one.name for one in (*resources.trunks, *resources.twilio)}
+    trunks = {one.name for one in resources.trunks} | {one.name for one in resources.twilio}
     for project in resources.projects:
         if project.account not in accounts:
             fault("projects", project.slug, "account", f"there is no account {project.account}")
