@@ -187,27 +187,39 @@ class WebhookAdmin:
         await self._trail.note(who, "test", KIND, name, account=endpoint.account)
         return await self.delivery(who, delivery_id)
 
-    async def deliveries(self, who: Principal, wanted: DeliveryFilter) -> Sequence[Delivery]:
-        """Matching deliveries of what they may see, newest event first."""
-        require(who, Right.LOOK)
-        if not who.may_see(wanted.account, wanted.project):
-            return []
-        confined = msgspec.structs.replace(
-            wanted, account=who.account or wanted.account, project=who.project or wanted.project
+    async def deliveries(
+        self,
+        who: Principal,
+        *,
+        endpoint: str | None = None,
+        subject: str | None = None,
+        type_: EventType | None = None,
+        state: DeliveryState | None = None,
+        before: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[Delivery]:
+        """Matching deliveries of what they may see, newest event first. `subject` is what the event is about."""
+        wanted = DeliveryFilter(
+            endpoint=endpoint, subject=subject, type=type_, state=state, before=before, limit=limit
         )
-        return await self._store.deliveries(confined)
+        return await self._deliveries(who, wanted)
 
     async def delivery(self, who: Principal, delivery_id: str) -> Delivery:
         """One of them. Raises `NotFound`."""
-        found = await self.deliveries(who, DeliveryFilter(id=delivery_id))
+        found = await self._deliveries(who, DeliveryFilter(id=delivery_id))
         if not found:
             raise NotFound("there is no such delivery")
         return found[0]
 
     async def of_call(self, who: Principal, conversation_id: str) -> Sequence[Delivery]:
         """What was sent about one call, in order."""
-        found = await self.deliveries(who, DeliveryFilter(subject=conversation_id, limit=200))
+        found = await self.deliveries(who, subject=conversation_id, limit=200)
         return list(reversed(found))
+
+    async def _deliveries(self, who: Principal, wanted: DeliveryFilter) -> Sequence[Delivery]:
+        require(who, Right.LOOK)
+        confined = msgspec.structs.replace(wanted, account=who.account, project=who.project)
+        return await self._store.deliveries(confined)
 
     async def redeliver(self, who: Principal, delivery_id: str) -> Delivery:
         """Try a delivery again at once. Raises `NotFound`, and `Conflict` where its endpoint takes none."""

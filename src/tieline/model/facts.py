@@ -213,5 +213,5 @@ def _of_message(type_: EventType, message: SmsMessage, data: Record) -> WebhookE
 def trial_event(endpoint: WebhookEndpoint, by: str, at: datetime) -> WebhookEvent:
     """What the test button sends."""
     data = TrialPayload(endpoint=endpoint.name, by=by)
-    mark = at.isoformat()
-    return event(EventType.TEST, at, endpoint.account, endpoint.project, f"test {mark}", data, mark)
+    subject = at.strftime("test-%Y%m%d-%H%M%S-%f")  # of its own each time: no test waits for another
+    return event(EventType.TEST, at, endpoint.account, endpoint.project, subject, data, endpoint.name)

@@ -157,7 +157,7 @@ class TargetGuard:
         if refuse(address, private=True) is not None:
             return ""
         missing = [
-            *(() if allow_private else ("the endpoint's `allow_private`",)),
-            *(() if self._private else ("the setting `webhooks.private_targets`",)),
+            *(() if allow_private else ("the endpoint's allow_private",)),
+            *(() if self._private else ("the setting webhooks.private_targets",)),
         ]
         return f" without {' and '.join(missing)}"

@@ -1,0 +1,1 @@
+"""Webhooks: the endpoints, one endpoint with its deliveries, and one delivery with its attempts."""
