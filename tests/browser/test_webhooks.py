@@ -61,16 +61,20 @@ async def test_an_endpoint_from_its_making_to_its_end(
         await expect(page.get_by_role("link", name="crm", exact=True)).to_be_visible()
         await shoot("webhooks")
 
-        await open_page("/webhooks/crm")
-        await page.get_by_role("button", name="More of crm").click()
-        await page.get_by_role("menuitem", name="Disable").click()
-        await page.get_by_role("dialog").get_by_role("button", name="Disable").click()
-        await expect(page.get_by_role("button", name="Send a test")).to_have_count(0)
-        await page.get_by_role("button", name="More of crm").click()
-        await page.get_by_role("menuitem", name="Delete").click()
-        await page.get_by_label("Type crm to confirm").fill("crm")
-        await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-        await expect(page.get_by_text("No endpoints yet")).to_be_visible()
+        await _end(page, open_page)
+
+
+async def _end(page: Page, open_page: OpenPage) -> None:
+    await open_page("/webhooks/crm")
+    await page.get_by_role("button", name="More of crm").click()
+    await page.get_by_role("menuitem", name="Disable").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Disable").click()
+    await expect(page.get_by_role("button", name="Send a test")).to_have_count(0)
+    await page.get_by_role("button", name="More of crm").click()
+    await page.get_by_role("menuitem", name="Delete").click()
+    await page.get_by_label("Type crm to confirm").fill("crm")
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_text("No endpoints yet")).to_be_visible()
 
 
 async def test_a_looker_changes_nothing(page_as: PageAs, open_page: OpenPage) -> None:

@@ -52,7 +52,7 @@ async def webhook(view: View, name: str) -> None:
         tell("Nothing can be sent there", f"{problem[:1].upper()}{problem[1:]}.", Tone.WARN)
     with columns():
         _facts(found)
-        with titled_card("Deliveries"), grid(110):
+        with titled_card("Deliveries"), grid(90):
             figure("Delivered", f"{found.delivered:,}", percent(found.success_rate))
             figure("Failed", f"{found.failed:,}")
             figure("Waiting", f"{found.waiting:,}")

@@ -24,13 +24,14 @@ from tieline.studio.parts.tables import Column, DataTable
 COLUMNS = (
     Column("name", "Endpoint"),
     Column("state", "State", "badge"),
-    Column("events", "Events", "chips", sortable=False),
+    Column("events", "Events", "chips", sortable=False, nowrap=True),
     Column("project", "Project"),
     Column("rate", "Delivered", "number"),
     Column("waiting", "Waiting", "number"),
     Column("failed_at", "Last failure", "ago"),
 )
-SHOWN_TYPES = 3
+SHOWN_TYPES = 2
+SHORT = 60
 
 
 @page("/webhooks", "Webhooks", icon="webhook", group=Group.CONFIGURE, order=25)
@@ -73,8 +74,12 @@ def _row(one: ListedWebhook) -> dict[str, Any]:
         "state": text, "state_tone": tone.value, "events": shown or ["all"],
         "project": one.project or "all", "project_sub": one.account, "rate": percent(one.success_rate),
         "waiting": one.waiting,
-        "failed_at": one.last_failure.at if one.last_failure else None, "failed_at_sub": attempt_text(one.last_failure),
+        "failed_at": one.last_failure.at if one.last_failure else None, "failed_at_sub": _short(attempt_text(one.last_failure)),
     }  # fmt: skip
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
 
 
 async def _add(view: View) -> None:
