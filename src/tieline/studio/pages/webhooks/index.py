@@ -74,7 +74,8 @@ def _row(one: ListedWebhook) -> dict[str, Any]:
         "state": text, "state_tone": tone.value, "events": shown or ["all"],
         "project": one.project or "all", "project_sub": one.account, "rate": percent(one.success_rate),
         "waiting": one.waiting,
-        "failed_at": one.last_failure.at if one.last_failure else None, "failed_at_sub": _short(attempt_text(one.last_failure)),
+        "failed_at": one.last_failure.at if one.last_failure else None,
+        "failed_at_sub": _short(attempt_text(one.last_failure)),
     }  # fmt: skip
 
 
