@@ -26,7 +26,7 @@ async def test_an_endpoint_from_its_making_to_its_end(
         await dialog.get_by_label("URL").fill(receiver.url)
         await dialog.get_by_label("Events").click()
         await page.get_by_role("option", name="call.ended").click()
-        await page.keyboard.press("Tab")
+        await page.keyboard.press("Escape")
         await expect(page.get_by_role("option")).to_have_count(0)
         await shoot("webhook-add")
         await dialog.get_by_role("button", name="Add", exact=True).click()
