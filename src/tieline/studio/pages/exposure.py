@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from tieline.studio.parts.code import code_block
 from tieline.studio.parts.forms import Form
 from tieline.studio.parts.projects import pick_project
 from tieline.studio.parts.states import Tone, empty, tell
+
+SETTLE_S = 0.3
 
 USUAL, CHOSEN = "usual", "chosen"
 KINDS = {USUAL: "The usual keys, where they have a value", CHOSEN: "These keys, always"}
@@ -49,6 +52,7 @@ class ExposurePage:
         self._rows: list[tuple[ui.element, ui.input, ui.input]] = []
         self._keys: Mapping[str, str] = {}
         self._pick: ui.select | None = None
+        self._round = 0
 
     async def show(self) -> None:
         """Draw the page."""
@@ -94,7 +98,6 @@ class ExposurePage:
                 value=api.shared_id_state_key,
                 mono=True,
             )
-            self._shared.props("debounce=300")
             self._shared.on_value_change(self._changed)
             # Aliases of keys that are not listed: kept as they are, for the usual keys have them, too.
             self._aliases = dict(api.aliases)
@@ -108,8 +111,8 @@ class ExposurePage:
             self._box,
             ui.element("div").classes("tl-header-row").props('role=group aria-label="State key"') as row,
         ):
-            name = ui.input("State key", value=key).props("outlined dense autocomplete=off debounce=300")
-            public = ui.input("Shown as", value=alias).props("outlined dense autocomplete=off debounce=300")
+            name = ui.input("State key", value=key).props("outlined dense autocomplete=off")
+            public = ui.input("Shown as", value=alias).props("outlined dense autocomplete=off")
             for field in (name, public):
                 field.props.update({"input-class": "tl-mono"})
                 field.on_value_change(self._changed)
@@ -169,8 +172,13 @@ class ExposurePage:
             self._shown = ui.element("div").classes("tl-stack").props("aria-live=polite")
 
     async def _changed(self) -> None:
-        self._offer()
-        await self._preview()
+        """Something was typed or chosen: show what it makes of the answer once it has settled."""
+        self._round += 1
+        mine = self._round
+        await asyncio.sleep(SETTLE_S)
+        if mine == self._round:
+            self._offer()
+            await self._preview()
 
     async def _preview(self) -> None:
         pick = self._pick

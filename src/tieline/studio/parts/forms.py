@@ -154,7 +154,6 @@ class Form:
 
     def show(self, faults: Sequence[FieldFault]) -> None:
         """Show each fault at its field; those of no field are listed on top."""
-        self.clear()
         by_field: dict[str, list[str]] = {}
         others: list[str] = []
         for fault in faults:
@@ -163,8 +162,11 @@ class Form:
                 others.append(f"{fault.field}: {fault.message}" if fault.field else fault.message)
             else:
                 by_field.setdefault(path, []).append(fault.message)
-        for path, messages in by_field.items():
-            self.fields[path].element.error = "; ".join(messages)
+        # One that stays as it is is not touched: an update would bring a text that may be behind what is being typed.
+        for path, field in self.fields.items():
+            if hasattr(field.element, "error"):
+                field.element.error = "; ".join(by_field.get(path, ())) or None
+        self._top.clear()
         self.refuse(*others)
 
     def refuse(self, *messages: str) -> None:

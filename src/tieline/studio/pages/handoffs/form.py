@@ -92,7 +92,6 @@ class DestinationForm:
     # -- fields -----------------------------------------------------------------------------------------------
 
     def _typed(self, field: Any) -> Any:
-        field.props("debounce=300")
         field.on_value_change(self._changed)
         return field
 
@@ -163,6 +162,11 @@ class DestinationForm:
         self._method_hint.text = METHOD_HINTS[method]
         self._route_row.visible = method != BYE
         self._invite.visible = INVITE in {method, *self._ladder.methods()}
+        # Only when it changes: an update of a field brings its text, which may be behind what is being typed.
+        if self._route.props.get("label") != ROUTES[str(self._kind.value)] or "hint" not in self._route.props:
+            self._name_route()
+
+    def _name_route(self) -> None:
         self._route.props["label"] = ROUTES[str(self._kind.value)]
         example = (
             "+15550123, 4000 or tel:+15550123"

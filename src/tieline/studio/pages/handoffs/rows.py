@@ -55,9 +55,9 @@ class HeaderRows:
             self._box,
             ui.element("div").classes("tl-header-row").props('role=group aria-label="SIP header"') as row,
         ):
-            key = ui.input("Header name", value=name).props("outlined dense autocomplete=off debounce=300")
+            key = ui.input("Header name", value=name).props("outlined dense autocomplete=off")
             key.props.update({"input-class": "tl-mono"})
-            value = variable_field("Value", self._variables, value=text).props("debounce=300")
+            value = variable_field("Value", self._variables, value=text)
             remove = ui.button(icon="delete_outline", on_click=lambda: self._remove(row))
             remove.props('flat round dense aria-label="Remove this header"')
         self._rows.append((row, key, value))
@@ -72,8 +72,10 @@ class HeaderRows:
 
     def _warn(self, key: ui.input) -> None:
         """Say under a name that it may get lost."""
-        name = (key.value or "").strip()
-        if self._wants_prefix(name):
+        warned = self._wants_prefix((key.value or "").strip())
+        if warned == ("hint" in key.props):
+            return
+        if warned:
             key.props('hint="Without X- in front, it may get lost on the way"')
             key.classes(add="tl-warned")
         else:
