@@ -5,7 +5,7 @@
 set -euo pipefail
 
 declare -A package_of=([sipp]=sip-tester [baresip]=baresip [kamailio]='kamailio kamailio-tls-modules'
-    [openssl]=openssl [chromium]=chromium [node]=nodejs [npm]=npm)
+    [openssl]=openssl [chromium]='chromium fonts-dejavu-core' [node]=nodejs [npm]=npm)
 
 list_missing() {
     local program

@@ -62,6 +62,13 @@ SOON_S = 20.0
 """How long anything that should follow may take on a busy machine."""
 
 
+def own_ports() -> dict[str, int]:
+    """RTP ports that no server of another test process uses: late audio of one test is nothing to the next."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    first = 20_000 + 2_500 * worker
+    return {"port_first": first, "port_last": first + 2_499}
+
+
 class Served:
     """A server in a folder: started, stopped and killed at will; asked over HTTP and by command."""
 
@@ -77,7 +84,12 @@ class Served:
         # Calls that a test leaves behind shall not keep the next one waiting, and a busy machine is no overload.
         given = settings or {}
         self.process = ServerProcess(
-            folder, {**given, "server": {"drain_timeout_s": 1, "max_lag_ms": 0, **given.get("server", {})}}
+            folder,
+            {
+                **given,
+                "server": {"drain_timeout_s": 1, "max_lag_ms": 0, **given.get("server", {})},
+                "rtp": {**own_ports(), **given.get("rtp", {})},
+            },
         )
         self.resources = folder / "resources.yaml"
         self.resources.write_text(resources or RESOURCES.format(desk=DESK, numbers=numbers))
