@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import msgspec
-
 from tieline.admin.access import require
 from tieline.admin.pools import PoolAdmin, PoolView
+from tieline.admin.redaction import redact_refusal
 from tieline.admin.resources import ResourceAdmin
 from tieline.admin.trunks import ListedTrunk, TrunkAdmin
 from tieline.clock import Clock
@@ -55,8 +54,8 @@ class FailedHandoffs(Record):
 class Overview(Record):
     """The state of things for somebody. `calls` and what follows hold only what is theirs to see.
 
-    `not_ready` says why the server takes no calls. `refusals` are the last ones, newest first, their callers hidden
-    (None) without the right to personal data. `handoffs` counts the rungs tried within `LATELY`.
+    `not_ready` says why the server takes no calls. `refusals` are the last ones, newest first, their numbers
+    masked without the right to personal data. `handoffs` counts the rungs tried within `LATELY`.
     """
 
     at: datetime
@@ -120,10 +119,12 @@ class OverviewAdmin:
         trunks: tuple[str | None, ...] | None = None
         if who.account is not None or who.project is not None:
             trunks = tuple(one.name for one in resources.trunks if one.account is not None)
+        if who.project is not None:
+            return ()
         found = await self._parts.store.refusals(RefusalFilter(trunks=trunks, limit=SHOWN_REFUSALS))
         if who.may(Right.PERSONAL_DATA):
             return found
-        return [msgspec.structs.replace(one, caller="") for one in found]
+        return [redact_refusal(one) for one in found]
 
     async def _handoffs(self, who: Principal) -> tuple[int, tuple[FailedHandoffs, ...]]:
         now = self._parts.clock.utc()

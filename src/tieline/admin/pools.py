@@ -227,7 +227,7 @@ class PoolAdmin:
         _, project = await self._find(who, name)
         released = await self._reservations.release(project.id, reservation_id)
         await self._trail.note(who, "release", "reservations", reservation_id, account=project.account)
-        return released
+        return _masked(who, released).reservation
 
     async def read_numbers(self, who: Principal, name: str, text: str) -> NumberImport:
         """What a text of numbers, ranges or CSV would add to the pool; changes nothing."""

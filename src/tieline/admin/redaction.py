@@ -38,7 +38,10 @@ PLAIN_HEADERS = frozenset(
 )  # fmt: skip
 """Headers that name nobody: their values are shown, numbers in them masked."""
 
-_NUMBER = re.compile(r"(?<![\w.])\+?\d[\d ()/-]{4,18}\d(?![\w.])")
+_NUMBER = re.compile(
+    r"(?<!\w)(?<!\d\.)\+?\d[\d ()/-]{4,18}\d(?!\w)(?!\.\d)"  # a full stop may follow; an address has dots within
+    r"|(?<![\w.])\+?(?:\d{1,3}\.)?\(?\d{3}\)?[. ]\d{3}\.\d{4}(?!\w)(?!\.\d)"  # 555.010.9999
+)
 _URI_USER = re.compile(r"\b(sips?:|tel:)([^@;>\s]+)", re.IGNORECASE)
 _LEAST_DIGITS = 6
 

@@ -228,25 +228,40 @@ class SmsAdmin:
             return found
         return [msgspec.structs.replace(one, recipient=mask_number(one.recipient)) for one in found]
 
-    async def end_opt_out(self, who: Principal, recipient: str, sender: str, reason: str) -> None:
-        """Take an opt-out back, for a reason that goes into the audit log. Raises `NotFound`, `InvalidFields`."""
+    async def end_opt_out(
+        self, who: Principal, recipient: str, sender: str, reason: str, *, account: str | None = None
+    ) -> None:
+        """Take an opt-out back, for a reason that goes into the audit log. Raises `NotFound`, `InvalidFields`.
+
+        `account` (an id) says whose it is, where they may see those of several.
+        """
         require(who, Right.OPERATE)
         require(who, Right.PERSONAL_DATA)
         words = " ".join(reason.split())
         if len(words) < 5:
             raise InvalidFields((FieldFault("reason", "say why: they asked for no more messages"),))
-        opted = await self._store.opted_out(recipient, sender)
-        if opted is None or not who.may_see(opted.account):
+        opted = await self._opted_out(who, recipient, sender, account)
+        if opted is None:
             raise NotFound("there is no such opt-out")
-        if not who.may_change(opted.account):
-            raise Forbidden("the opt-out belongs to another account")
-        await self._store.opt_in(recipient, sender)
+        await self._store.opt_in(opted.account, recipient, sender)
         changes = [
             AuditChange(field="opted_out_at", before=opted.at.isoformat(timespec="seconds"), after=None),
             AuditChange(field="reason", before=None, after=words[:200]),
         ]
         name = f"{mask_number(recipient)} from {sender}"
         await self._trail.note(who, "remove", "opt_out", name, changes, account=opted.account)
+
+    async def _opted_out(
+        self, who: Principal, recipient: str, sender: str, account: str | None
+    ) -> OptOut | None:
+        """The opt-out that is theirs to change."""
+        accounts = (await self._resources.resources(who)).accounts
+        for one in accounts:
+            if account in {None, one.id} and who.may_change(one.id):
+                found = await self._store.opted_out(one.id, recipient, sender)
+                if found is not None:
+                    return found
+        return None
 
     # -- registration -----------------------------------------------------------------------------------------
 

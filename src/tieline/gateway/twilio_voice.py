@@ -36,6 +36,9 @@ TOKEN_S = 60.0
 START_S = 10.0
 """How long a WebSocket may take to say which call it is of."""
 
+MOST_UNSTARTED = 200
+"""WebSockets that have not said yet which call they are of: anybody can open one."""
+
 MOST_CALLS = 20_000
 """Calls that are remembered; beyond them those that are over, then the oldest, are forgotten."""
 
@@ -75,6 +78,7 @@ class TwilioVoice:
         self._stream_tokens: dict[str, tuple[TwilioCall, float]] = {}
         self._sip_tokens: dict[str, TwilioCall] = {}
         self._by_leg: dict[int, TwilioCall] = {}
+        self.unstarted = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = get_logger("twilio")
         self._ways = CallWays(
@@ -110,7 +114,7 @@ class TwilioVoice:
         facts = read_facts(form)
         known = self._calls.get(facts.sid)
         if known is not None:
-            return known.answer
+            return known.answer if _is_of(known, connection) else self.on_fallback(connection, form)
         self._forget()
         line = _line_of(connection, facts)
         call = TwilioCall(self._ways, connection, facts, _leg_facts(connection, facts), _now())
@@ -119,21 +123,23 @@ class TwilioVoice:
         call.answer = self._sip_twiml(call) if by_sip else self._stream_twiml(call)
         return call.answer
 
-    def on_status(self, form: Mapping[str, str]) -> None:
+    def on_status(self, connection: TwilioConnection, form: Mapping[str, str]) -> None:
         """The caller's call has changed its state."""
-        call = self._calls.get(form.get("CallSid", ""))
+        call = self._call(connection, form.get("CallSid", ""))
         if call is not None and form.get("CallStatus") in ENDED:
             call.end()
 
-    def on_progress(self, parent: str, attempt: int, form: Mapping[str, str]) -> None:
+    def on_progress(
+        self, connection: TwilioConnection, parent: str, attempt: int, form: Mapping[str, str]
+    ) -> None:
         """A leg that Twilio has dialled for us has made progress."""
-        call = self._calls.get(parent)
+        call = self._call(connection, parent)
         if call is not None:
             call.on_progress(attempt, form)
 
     def on_next(self, connection: TwilioConnection, after: str, attempt: int, form: Mapping[str, str]) -> str:
         """Something that we had Twilio do is over: the TwiML with which the call goes on."""
-        call = self._calls.get(form.get("CallSid", ""))
+        call = self._call(connection, form.get("CallSid", ""))
         if call is None:
             return self.on_fallback(connection, form)
         if after == "dial":
@@ -157,14 +163,16 @@ class TwilioVoice:
         number = _fallback_number(project) if project is not None else None
         return twiml.sorry(APOLOGY) if number is None else twiml.forward(number)
 
+    def _call(self, connection: TwilioConnection, sid: str) -> TwilioCall | None:
+        """A call of this connection: whoever has another account connected can sign webhooks, too, for their own."""
+        call = self._calls.get(sid)
+        return call if call is not None and _is_of(call, connection) else None
+
     def _project_of(self, connection: TwilioConnection, facts: CallFacts) -> Project | None:
         callee = facts.callee or ""
-        for pool in self.directory.pools_by_number(callee):
-            return self.directory.project(pool.project)
-        found = [
-            one for one in self.directory.projects_by_number(callee) if one.account == connection.account
-        ]
-        return found[0] if found else None
+        pools = (self.directory.project(pool.project) for pool in self.directory.pools_by_number(callee))
+        found = [*pools, *self.directory.projects_by_number(callee)]
+        return next((one for one in found if one is not None and one.account == connection.account), None)
 
     # -- TwiML ------------------------------------------------------------------------------------------------
 
@@ -197,6 +205,9 @@ class TwilioVoice:
 
     async def carry(self, socket: StreamSocket) -> str:
         """Carry one media stream from its first message to its last; how it ended, in a word for the metrics."""
+        if self.unstarted >= MOST_UNSTARTED:
+            await socket.close()
+            return "too_many"
         wire = StreamWire(socket)
         sender = asyncio.create_task(wire.send_all(), name="media stream")
         reader = _StreamReader(self, wire)
@@ -292,6 +303,7 @@ class _StreamReader:
 
     async def read(self, socket: StreamSocket) -> str:
         """Read to the end; how it ended."""
+        self._voice.unstarted += 1
         try:
             async with asyncio.timeout(START_S):
                 while self.call is None:
@@ -300,6 +312,8 @@ class _StreamReader:
                         return word
         except TimeoutError:
             return "no_start"
+        finally:
+            self._voice.unstarted -= 1
         while True:
             word = self._take(await socket.receive())
             if word is not None:
@@ -336,6 +350,10 @@ class _StreamReader:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _is_of(call: TwilioCall, connection: TwilioConnection) -> bool:
+    return call.connection.name == connection.name
 
 
 def _line_of(connection: TwilioConnection, facts: CallFacts) -> TwilioNumber | None:

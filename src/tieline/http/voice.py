@@ -90,11 +90,12 @@ class VoiceRoutes:
         app.router.routes.append(WebSocketRoute("/voice/stream", self.stream))
 
     def _status(self, connection: TwilioConnection, form: Form, request: Request) -> str:
-        self._voice.on_status(form)
+        self._voice.on_status(connection, form)
         return twiml.nothing()
 
     def _progress(self, connection: TwilioConnection, form: Form, request: Request) -> str:
-        self._voice.on_progress(request.query_params.get("parent", ""), _attempt(request), form)
+        parent = request.query_params.get("parent", "")
+        self._voice.on_progress(connection, parent, _attempt(request), form)
         return twiml.nothing()
 
     def _guarded(self, name: str, handle: Handle) -> Callable[[Request], Awaitable[Response]]:

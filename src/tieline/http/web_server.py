@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from tieline.http.connection import HttpConnection
+
 
 class WebServer(uvicorn.Server):
     """uvicorn inside our loop: the signals are ours."""
@@ -15,7 +17,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,  # type: ignore[arg-type]
-                http="httptools",
+                http=HttpConnection,
                 ws="websockets-sansio",
                 ws_max_size=1 << 20,
                 lifespan="on",

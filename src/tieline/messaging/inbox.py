@@ -98,7 +98,7 @@ class SmsInbox:
                     )
                 )
             elif keyword is Keyword.START:
-                await self._store.opt_in(person, sender)
+                await self._store.opt_in(connection.account, person, sender)
 
     def _message(self, connection: TwilioConnection, inbound: InboundSms) -> SmsMessage:
         now = self._clock.utc()

@@ -138,7 +138,7 @@ class SmsSender:
         if isinstance(way, str):
             await self._change(message, lambda one: progress.refuse(one, self._clock.utc(), way))
             return
-        opted = await self._store.opted_out(message.to, way.sender)
+        opted = await self._store.opted_out(message.account, message.to, way.sender)
         if opted is not None:
             words = f"The recipient sent {opted.keyword} to this sender on {opted.at:%Y-%m-%d}, so nothing is sent."
             await self._change(message, lambda one: progress.refuse(one, self._clock.utc(), words))

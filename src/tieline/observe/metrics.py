@@ -219,7 +219,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="tieline_twilio_streams_total", kind=_COUNTER, help="Media streams of Twilio, by how they ended.",
-        labels={"ended": ("stopped", "closed", "refused", "bad_messages", "no_start")},
+        labels={"ended": ("stopped", "closed", "refused", "bad_messages", "no_start", "too_many")},
     ),
     Metric(
         name="tieline_webhook_events_total", kind=_COUNTER, help="Webhook events that were routed, by type.",

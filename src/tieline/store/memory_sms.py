@@ -15,7 +15,7 @@ class MemorySms:
     def __init__(self) -> None:
         super().__init__()
         self._sms: dict[str, SmsMessage] = {}
-        self._opt_outs: dict[tuple[str, str], OptOut] = {}
+        self._opt_outs: dict[tuple[str, str, str], OptOut] = {}
 
     async def add_sms(self, messages: Sequence[SmsMessage]) -> None:
         """New messages. One whose id or provider's id is there is passed over."""
@@ -63,15 +63,15 @@ class MemorySms:
 
     async def opt_out(self, opted: OptOut) -> None:
         """Somebody wants no more messages from a sender. The first opt-out stands."""
-        self._opt_outs.setdefault((opted.recipient, opted.sender), opted)
+        self._opt_outs.setdefault((opted.account, opted.recipient, opted.sender), opted)
 
-    async def opt_in(self, recipient: str, sender: str) -> bool:
+    async def opt_in(self, account: str, recipient: str, sender: str) -> bool:
         """They want them again; False when they had not opted out."""
-        return self._opt_outs.pop((recipient, sender), None) is not None
+        return self._opt_outs.pop((account, recipient, sender), None) is not None
 
-    async def opted_out(self, recipient: str, sender: str) -> OptOut | None:
+    async def opted_out(self, account: str, recipient: str, sender: str) -> OptOut | None:
         """Whether they want none."""
-        return self._opt_outs.get((recipient, sender))
+        return self._opt_outs.get((account, recipient, sender))
 
     async def opt_outs(self, *, account: str | None = None, limit: int = 1000) -> Sequence[OptOut]:
         """Opt-outs, newest first."""

@@ -150,11 +150,11 @@ class SmsStore(Protocol):
         """Somebody wants no more messages from a sender. The first opt-out stands."""
         ...
 
-    async def opt_in(self, recipient: str, sender: str) -> bool:
+    async def opt_in(self, account: str, recipient: str, sender: str) -> bool:
         """They want them again; False when they had not opted out."""
         ...
 
-    async def opted_out(self, recipient: str, sender: str) -> OptOut | None:
+    async def opted_out(self, account: str, recipient: str, sender: str) -> OptOut | None:
         """Whether they want none."""
         ...
 

@@ -396,6 +396,6 @@ sms_opt_outs = Table(
     Column("account", Text, nullable=False),
     Column("at", Integer, nullable=False),
     Column("document", Text, nullable=False),
-    PrimaryKeyConstraint("recipient", "sender"),
+    PrimaryKeyConstraint("account", "recipient", "sender"),
     sqlite_with_rowid=False,
 )

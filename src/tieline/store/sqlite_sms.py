@@ -29,8 +29,8 @@ _ONE = "SELECT document FROM sms_messages WHERE id = ?"
 _BY_SID = "SELECT document FROM sms_messages WHERE provider_sid = ?"
 _OPT_OUT = """
 INSERT OR IGNORE INTO sms_opt_outs (recipient, sender, account, at, document) VALUES (?, ?, ?, ?, ?)"""
-_OPT_IN = "DELETE FROM sms_opt_outs WHERE recipient = ? AND sender = ?"
-_OPTED_OUT = "SELECT document FROM sms_opt_outs WHERE recipient = ? AND sender = ?"
+_OPT_IN = "DELETE FROM sms_opt_outs WHERE account = ? AND recipient = ? AND sender = ?"
+_OPTED_OUT = "SELECT document FROM sms_opt_outs WHERE account = ? AND recipient = ? AND sender = ?"
 _OPT_OUTS = """
 SELECT document FROM sms_opt_outs WHERE ?1 IS NULL OR account = ?1 ORDER BY at DESC, recipient, sender LIMIT ?2"""
 
@@ -122,15 +122,15 @@ class SqliteSms:
         values = (opted.recipient, opted.sender, opted.account, stamp(opted.at), encode(opted))
         await self._writer.submit(lambda connection: _run(connection, _OPT_OUT, values) and None)
 
-    async def opt_in(self, recipient: str, sender: str) -> bool:
+    async def opt_in(self, account: str, recipient: str, sender: str) -> bool:
         """They want them again; False when they had not opted out."""
         return await self._writer.submit(
-            lambda connection: _run(connection, _OPT_IN, (recipient, sender)) > 0
+            lambda connection: _run(connection, _OPT_IN, (account, recipient, sender)) > 0
         )
 
-    async def opted_out(self, recipient: str, sender: str) -> OptOut | None:
+    async def opted_out(self, account: str, recipient: str, sender: str) -> OptOut | None:
         """Whether they want none."""
-        rows = await self._rows(_OPTED_OUT, (recipient, sender))
+        rows = await self._rows(_OPTED_OUT, (account, recipient, sender))
         return _decode_opt_out(rows[0][0]) if rows else None
 
     async def opt_outs(self, *, account: str | None = None, limit: int = 1000) -> Sequence[OptOut]:

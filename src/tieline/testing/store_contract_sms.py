@@ -128,15 +128,24 @@ class SmsContract:
         await store.opt_out(opted())
         await store.opt_out(opted(at=5))
         await store.opt_out(opted(sender="MG1", at=2, account="b"))
-        assert await store.opted_out("+15550100", "+15550199") == opted()
-        assert await store.opted_out("+15550100", "+15550000") is None
+        assert await store.opted_out("a", "+15550100", "+15550199") == opted()
+        assert await store.opted_out("a", "+15550100", "+15550000") is None
         assert [one.sender for one in await store.opt_outs()] == ["MG1", "+15550199"]
         assert [one.sender for one in await store.opt_outs(account="a")] == ["+15550199"]
         assert len(await store.opt_outs(limit=1)) == 1
-        assert await store.opt_in("+15550100", "+15550199") is True
-        assert await store.opt_in("+15550100", "+15550199") is False
-        assert await store.opted_out("+15550100", "+15550199") is None
-        assert await store.opted_out("+15550100", "MG1") is not None
+        assert await store.opt_in("a", "+15550100", "+15550199") is True
+        assert await store.opt_in("a", "+15550100", "+15550199") is False
+        assert await store.opted_out("a", "+15550100", "+15550199") is None
+        assert await store.opted_out("b", "+15550100", "MG1") is not None
+
+    async def test_an_account_has_its_own_opt_outs(self, store: Store) -> None:
+        """Whoever has a provider's account of their own could else end, or make up, those of others."""
+        await store.opt_out(opted())
+        await store.opt_out(opted(account="b", at=3))
+        assert await store.opted_out("b", "+15550100", "+15550199") == opted(account="b", at=3)
+        assert await store.opt_in("b", "+15550100", "+15550199") is True
+        assert await store.opted_out("b", "+15550100", "+15550199") is None
+        assert await store.opted_out("a", "+15550100", "+15550199") == opted()
 
     async def test_text_that_no_encoding_knows_can_be_stored(self, store: Store) -> None:
         await store.add_sms(

@@ -43,6 +43,9 @@ def test_numbers_keep_their_last_digits(number: str, shown: str) -> None:
         ("REFER sip:192.0.2.1:5060;transport=tcp SIP/2.0", "REFER sip:192.0.2.1:5060;transport=tcp SIP/2.0"),
         ("refer to tel:+15550109999", "refer to tel:•••••••••99"),
         ("call +1 (555) 010-9999 now", "call •••••••••99 now"),
+        ("there is no route to +15550109999.", "there is no route to •••••••••99."),
+        ("call 555.010.9999, or 1.555.010.9999.", "call ••••••••99, or •••••••••99."),
+        ("SBC 7.2.10432 at 192.0.2.17.", "SBC 7.2.10432 at 192.0.2.17."),
         ("desk: ended by the human after 31 s", "desk: ended by the human after 31 s"),
     ],
 )

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.admin.conftest import Parts, somebody
 from tieline.admin.errors import Forbidden, InvalidFields
+from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.errors import ConfigurationError, Conflict, NotFound
 from tieline.model.principal import COMMAND_LINE, Principal, PrincipalKind, of_user
 from tieline.model.project import ApiKey, Scope
@@ -186,3 +188,28 @@ def test_rights_of_people() -> None:
     assert "sesame" not in repr(
         User(id="1", email="a", name="", role=Role.OWNER, created_at=T0, password_hash="sesame")
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("webhooks", {"name": "hook", "url": "https://example.com/", "secret": {"value_from_env": "SEALING_KEY"}}),
+        ("api_keys", {"name": "key", "scopes": ["chat"], "value_from_env": "SEALING_KEY"}),
+        ("projects", {"slug": "new", "answer_only": True, "secrets": {"a": {"value_from_env": "SEALING_KEY"}}}),
+        ("trunks", {"name": "theirs", "networks": ["192.0.2.9/32"], "target": "sbc.example",
+                    "username": "u", "password": {"value_from_env": "SEALING_KEY"}}),
+    ],
+)  # fmt: skip
+async def test_the_servers_environment_is_for_those_who_may_do_everything(
+    parts: Parts, kind: str, fields: dict[str, Any]
+) -> None:
+    """It holds the server's own secrets: a webhook's secret, for one, is shown to whoever makes it."""
+    environ = {"SEALING_KEY": "a key of the server, of some length"}
+    resources = ResourceAdmin(parts.store, parts.clock, parts.trail, ResourceRules(environ=environ))
+    given = {"account": "acme", **fields}
+    for who in (somebody(account="ws-acme"), somebody(Role.BUILDER)):
+        with pytest.raises((InvalidFields, Forbidden)) as refused:
+            await resources.create(who, kind, given)
+        assert "a key of the server" not in str(refused.value)
+    plan = await resources.create(somebody(), kind, given)
+    assert [one.kind for one in plan.changes] == [kind]

@@ -47,7 +47,8 @@ class ApiHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no ty
     ) -> Response:
         """One request, answered or given up."""
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=self._timeout_s)
+            # No proxy and no .netrc of the environment: requests hold tokens and telephone numbers.
+            self._client = httpx.AsyncClient(timeout=self._timeout_s, trust_env=False)
         try:
             async with asyncio.timeout(timeout or self._timeout_s):
                 answer = await self._client.request(

@@ -46,9 +46,12 @@ class FormTokens:
     def is_good(self, request: Request, fields: Mapping[str, str]) -> bool:
         """Whether a form comes from the browser that it was given to."""
         cookie = request.cookies.get(self._name)
-        return cookie is not None and hmac.compare_digest(
-            self.of(cookie), fields.get(TOKEN_FIELD, "").encode("ascii", "replace").decode()
-        )
+        return cookie is not None and self.is_of(cookie, fields)
+
+    def is_of(self, secret: str, fields: Mapping[str, str]) -> bool:
+        """Whether a form has the token that goes with a secret of the browser's."""
+        given = fields.get(TOKEN_FIELD, "").encode("utf-8", "surrogatepass")
+        return hmac.compare_digest(self.of(secret).encode(), given)
 
 
 async def read_form(request: Request) -> dict[str, str]:

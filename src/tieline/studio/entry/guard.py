@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +25,9 @@ OPEN_PATHS = frozenset({"/sign-in", "/welcome", "/join"})
 """What is served without a session."""
 
 SOCKET_PATH = "/_nicegui_ws/"
+
+MAX_BODY = 10 << 20
+"""Bytes of one request: a file of the largest that pages take, and what a form puts around it."""
 
 HEADERS: dict[str, str] = {
     # NiceGUI's pages hold their program inline, and Vue makes functions of templates: hence the two `unsafe-`.
@@ -79,8 +83,11 @@ class Guard:
         if session is None and path not in OPEN_PATHS:
             await _refusal(scope, path)(scope, receive, send)
             return
+        if (declared := connection.headers.get("content-length", "")).isdigit() and int(declared) > MAX_BODY:
+            await PlainTextResponse("too large", 413, {"connection": "close"})(scope, receive, send)
+            return
         scope[SESSION] = session
-        await self._app(scope, receive, send)
+        await self._app(scope, _bounded(receive), send)
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A socket: only from our pages, and only as long as the session lasts."""
@@ -183,6 +190,21 @@ def _path(scope: Scope) -> str:
     """The path below the studio's own."""
     path, root = scope["path"], scope.get("root_path", "")
     return (path.removeprefix(root) if root else path) or "/"
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The body up to `MAX_BODY`: files are kept on the disk as they come in, whatever their length was said to be."""
+    left = MAX_BODY
+
+    async def received() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, headers={"connection": "close"})
+        return message
+
+    return received
 
 
 def _with_headers(send: Send) -> Send:

@@ -63,7 +63,7 @@ async def sign_out(request: Request) -> Response:
     """End the session. The form's token goes with the session, so that no other page can send it."""
     found, session = services(), request.scope[SESSION]
     fields = await read_form(request)
-    if fields.get(TOKEN_FIELD) != found.forms.of(session):
+    if not found.forms.is_of(session, fields):
         return plain_page(
             "Not signed out", STALE_FORM, status=403, link=(_path(request, "/"), "Back to the studio")
         )

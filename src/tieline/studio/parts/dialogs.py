@@ -28,7 +28,8 @@ class Dialog:
         width: int = 560,
     ) -> None:
         self._act = act
-        self.element = ui.dialog().props(f'aria-label="{_quoted(title)}"')
+        self.element = ui.dialog()
+        self.element.props["aria-label"] = title
         with self.element, ui.card().classes("tl-dialog").style(f"--tl-dialog-width: {width}px"):
             with ui.element("h2").classes("tl-dialog-head"):
                 ui.label(title)
@@ -71,7 +72,8 @@ class Dialog:
 
 async def ask(title: str, text: str, action: str, *, danger: bool = False) -> bool:
     """Ask whether to go on; True when the action's button was pressed."""
-    with ui.dialog().props(f'aria-label="{_quoted(title)}"') as dialog, ui.card().classes("tl-dialog"):
+    with ui.dialog() as dialog, ui.card().classes("tl-dialog"):
+        dialog.props["aria-label"] = title
         with ui.element("h2").classes("tl-dialog-head"):
             ui.label(title)
         with ui.element("div").classes("tl-dialog-body"):
@@ -95,8 +97,3 @@ def confirm_by_name(
         field = ui.input(f"Type {name} to confirm").props("outlined dense autocomplete=off autofocus")
     dialog.button.bind_enabled_from(field, "value", backward=lambda value: value == name)
     return dialog
-
-
-def _quoted(text: str) -> str:
-    """Text for an attribute given in NiceGUI's notation of properties."""
-    return text.replace("\\", "").replace('"', "'")

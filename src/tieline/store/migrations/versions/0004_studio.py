@@ -236,6 +236,6 @@ def _messages() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("at", sa.Integer(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("recipient", "sender"),
+        sa.PrimaryKeyConstraint("account", "recipient", "sender"),
         sqlite_with_rowid=False,
     )

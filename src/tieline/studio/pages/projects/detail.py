@@ -114,9 +114,9 @@ def _secrets(view: View, found: ListedProject) -> None:
                 ui.space()
                 if found.changeable:
                     change = ui.button(icon="edit", on_click=partial(_set_secret, view, found, name))
-                    change.props(f'flat round dense size=sm aria-label="Set {name}"')
+                    change.props("flat round dense size=sm").props["aria-label"] = f"Set {name}"
                     remove = ui.button(icon="delete", on_click=partial(_remove_secret, view, found, name))
-                    remove.props(f'flat round dense size=sm aria-label="Remove {name}"')
+                    remove.props("flat round dense size=sm").props["aria-label"] = f"Remove {name}"
 
 
 def _set_secret(view: View, found: ListedProject, name: str = "") -> None:

@@ -57,7 +57,9 @@ class OptOutList:
 
         async def end() -> None:
             reason = dialog.form.values()["reason"] or ""
-            await view.admin.sms.end_opt_out(view.who, opted.recipient, opted.sender, reason)
+            await view.admin.sms.end_opt_out(
+                view.who, opted.recipient, opted.sender, reason, account=opted.account
+            )
             await self.show()
 
         self._dialogs.clear()

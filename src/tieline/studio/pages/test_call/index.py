@@ -174,7 +174,7 @@ class CallPanel:
         self._call = view
         set_badge(self._state, *STATE_WORDS[view.state])
         if view.call_id is not None:
-            self._link.props(f"href=/conversations/{view.call_id}")
+            self._link.props["href"] = f"/conversations/{view.call_id}"
             self._link.visible = True
         self._transcript.show(view.turns)
         over = view.state is StudioCallState.ENDED

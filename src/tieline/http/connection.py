@@ -1,0 +1,87 @@
+"""One HTTP connection: what a peer may send, and for how long, before it has said what it wants.
+
+The parser beneath takes heads of any size, and waits for ever. A peer that sends headers without end, or one byte a
+minute, would hold memory or a file descriptor for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_OVERHEAD = 65536
+"""Bytes of a request besides its body: request line, headers, framing of chunks, trailers."""
+
+REQUEST_S = 30.0
+"""How long a request may take to come in whole, from its first byte, or from the connection's beginning."""
+
+LOOK_EVERY_S = 5.0
+
+
+class HttpConnection(HttpToolsProtocol):
+    """uvicorn's, with limits. One timer a connection looks every few seconds, so that requests cost nothing more."""
+
+    _begun_at: float | None = None
+    _overhead = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The first request is waited for from now on."""
+        super().connection_made(transport)
+        self._begun_at = self.loop.time()
+        self._timer = self.loop.call_later(LOOK_EVERY_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody has to look any more."""
+        self._stop_looking()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request; the connection is cut when it holds too much besides the body."""
+        self._overhead += len(data)
+        super().data_received(data)
+        if self._overhead > MAX_OVERHEAD and self._begun_at is not None:
+            self._cut()
+
+    def on_message_begin(self) -> None:
+        """A request's first byte. What came with it is not counted: it is one read at most."""
+        self._begun_at, self._overhead = self.loop.time(), 1
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Part of a body, whose limits are those of its path."""
+        self._overhead -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of the request is there."""
+        self._begun_at = None
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """The connection is a WebSocket's from now on, which has its own limits."""
+        self._stop_looking()
+        super().handle_websocket_upgrade()
+
+    def _look(self) -> None:
+        if self._begun_at is not None and self.loop.time() - self._begun_at > REQUEST_S:
+            self._cut()
+        else:
+            self._timer = self.loop.call_later(LOOK_EVERY_S, self._look)
+
+    def _stop_looking(self) -> None:
+        self._begun_at = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _cut(self) -> None:
+        """End the connection without a word: whoever is so slow, or so long-winded, would not hear it."""
+        self._stop_looking()
+        transport: Any = self.transport
+        if self._overhead:
+            transport.abort()
+        else:  # nothing has come, so a proxy may keep it in stock: the end is a polite one
+            transport.close()
