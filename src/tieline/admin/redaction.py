@@ -1,8 +1,8 @@
 """What somebody without the right to personal data may see of calls: the one place where it is decided.
 
-Numbers keep their last two digits. Transcripts, keypad input, logs, attributes, state, the values of headers and the
-bodies of SIP messages are hidden; their names stay, so that one can see that there was something. Pure functions from
-a record to the same record, used alike for pages, HTTP and exports.
+Numbers keep their last two digits. Transcripts, text messages, keypad input, logs, attributes, state, the values of
+headers and the bodies of SIP messages are hidden; their names stay, so that one can see that there was something. Pure
+functions from a record to the same record, used alike for pages, HTTP and exports.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tieline.model.conversation import (
     Turn,
 )
 from tieline.model.receipt import Receipt, ReceiptStep, Step
+from tieline.model.sms import OptOut, SmsMessage
 
 HIDDEN = "(hidden)"
 
@@ -196,6 +197,19 @@ def redact_refusal(refused: RefusedCall) -> RefusedCall:
         callee=_mask_address(refused.callee),
         refusal=msgspec.structs.replace(refused.refusal, rules=rules),
     )
+
+
+def redact_sms(message: SmsMessage) -> SmsMessage:
+    """A text message: the person's number masked, the text hidden; our own number is nobody's."""
+    side = "from_" if message.inbound else "to"
+    history = tuple(msgspec.structs.replace(one, detail=mask_text(one.detail)) for one in message.history)
+    masked = {side: mask_number(message.person), "detail": mask_text(message.detail)}
+    return msgspec.structs.replace(message, content=HIDDEN, history=history, **masked)
+
+
+def redact_opt_out(opted: OptOut) -> OptOut:
+    """Somebody who wants no messages."""
+    return msgspec.structs.replace(opted, recipient=mask_number(opted.recipient))
 
 
 def _mask_address(address: str) -> str:

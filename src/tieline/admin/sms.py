@@ -18,13 +18,13 @@ import msgspec
 from tieline.admin.access import require
 from tieline.admin.errors import FieldFault, Forbidden, InvalidFields
 from tieline.admin.recent import RecentStates
+from tieline.admin.redaction import mask_number, redact_opt_out
 from tieline.admin.resources import Fields, ResourceAdmin
 from tieline.admin.sms_views import (
     AccountRegistration,
     ListedTemplate,
     TemplateSource,
     TokenName,
-    mask_number,
     masked,
     placed,
     read_message,
@@ -177,7 +177,7 @@ class SmsAdmin:
         return list(reversed(found))
 
     async def send(self, who: Principal, project: str, draft: Mapping[str, Any]) -> SmsMessage:
-        """Send a message by hand: `to`, `content`, and `from_` or `template`, whose tokens are filled from `values`.
+        """Send a message by hand: `to`, and `content` or `template`, whose tokens are filled from `values`; `from_`.
 
         Raises `Forbidden`, and `InvalidFields` for what can never be sent.
         """
@@ -226,7 +226,7 @@ class SmsAdmin:
         found = await self._store.opt_outs(account=who.account)
         if who.may(Right.PERSONAL_DATA):
             return found
-        return [msgspec.structs.replace(one, recipient=mask_number(one.recipient)) for one in found]
+        return [redact_opt_out(one) for one in found]
 
     async def end_opt_out(
         self, who: Principal, recipient: str, sender: str, reason: str, *, account: str | None = None

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-import msgspec
-
 from tieline.admin.errors import FieldFault, InvalidFields
+from tieline.admin.redaction import redact_sms
 from tieline.agent.sms import read_content, read_recipient, read_sender
 from tieline.integrations.twilio.a2p import AccountFacts, SenderRegistration
 from tieline.model.principal import Principal
@@ -20,14 +19,9 @@ from tieline.model.user import Right
 from tieline.store.outbox import SmsFilter
 
 __all__ = [
-    "HIDDEN", "AccountRegistration", "ListedTemplate", "ReadMessage", "SmsFilter", "TemplateSource", "TokenName",
-    "mask_number", "masked", "placed", "read_message", "template_fields",
+    "AccountRegistration", "ListedTemplate", "ReadMessage", "SmsFilter", "TemplateSource", "TokenName",
+    "masked", "placed", "read_message", "template_fields",
 ]  # fmt: skip
-
-HIDDEN = "(hidden: personal data)"
-"""What stands for a text that one may not read."""
-
-_SHOWN = 4
 
 
 class TemplateSource(StrEnum):
@@ -76,17 +70,9 @@ class ReadMessage(Record):
     template: str | None
 
 
-def mask_number(number: str) -> str:
-    """A number with only its last digits."""
-    return f"…{number[-_SHOWN:]}" if len(number) > 2 * _SHOWN else "…"
-
-
 def masked(who: Principal, message: SmsMessage) -> SmsMessage:
     """The message as they may see it: without the right, neither the person's number nor the text."""
-    if who.may(Right.PERSONAL_DATA):
-        return message
-    side = "from_" if message.inbound else "to"
-    return msgspec.structs.replace(message, content=HIDDEN, **{side: mask_number(message.person)})
+    return message if who.may(Right.PERSONAL_DATA) else redact_sms(message)
 
 
 def template_fields(draft: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,10 +102,12 @@ def read_message(draft: Mapping[str, Any], templates: Mapping[str, SmsTemplate])
     if name is not None:
         if name not in templates:
             raise InvalidFields((FieldFault("template", f"there is no template {name!r}"),))
-        values = draft.get("values") or {}
+        values = nested(draft.get("values") or {})
         filled = fill_tokens(templates[name].content, values, values)
-        if filled.missing:
-            faults.append(FieldFault("values", f"there is no value for {', '.join(filled.missing)}"))
+        names = {one.written: one.name for one in tokens_of(templates[name].content)}
+        faults += [
+            FieldFault(f"values.{names[one]}", f"there is no value for {one}") for one in filled.missing
+        ]
         content = filled.text
     to = read("to", read_recipient, draft.get("to"))
     content = read("content", read_content, content)
@@ -127,6 +115,19 @@ def read_message(draft: Mapping[str, Any], templates: Mapping[str, SmsTemplate])
     if faults:
         raise InvalidFields(tuple(faults))
     return ReadMessage(to=to, sender=sender, content=content, template=name)
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by tokens' names as objects within one another: `{"a.b": "c"}` is `{"a": {"b": "c"}}`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        *parents, last = name.split(".")
+        place = found
+        for parent in parents:
+            inner = place.get(parent)
+            place[parent] = place = dict(inner) if isinstance(inner, Mapping) else {}
+        place[last] = value
+    return found
 
 
 def placed(error: InvalidFields, index: int) -> InvalidFields:

@@ -14,8 +14,9 @@ from tests.unit.admin.office import ACCOUNT_OWNER, BUILDER, LOOKER, NOBODY, OWNE
 from tests.unit.integrations.twilio.test_client import api_at
 from tieline.admin.errors import Forbidden, InvalidFields
 from tieline.admin.recent import RecentStates
+from tieline.admin.redaction import HIDDEN
 from tieline.admin.sms import SmsAdmin, SmsParts, SmsReach
-from tieline.admin.sms_views import HIDDEN, TemplateSource
+from tieline.admin.sms_views import TemplateSource
 from tieline.errors import Conflict, NotFound
 from tieline.integrations.twilio.a2p import Registration
 from tieline.integrations.twilio.client import TwilioApi
@@ -169,7 +170,7 @@ async def test_rights_and_accounts(world: World) -> None:
 async def test_people_are_masked_without_the_right(world: World) -> None:
     inbound = a_message("m2", 1, inbound=True, to="+15550199", from_="+15550100", state=SmsState.RECEIVED)
     await world.put(a_message(conversation_id="c"), inbound)
-    for who, number, text in ((OPERATOR, "…0100", HIDDEN), (KNOWING, "+15550100", "Hello")):
+    for who, number, text in ((OPERATOR, "••••••00", HIDDEN), (KNOWING, "+15550100", "Hello")):
         came, sent = await world.sms.messages(who, SmsFilter())
         assert (came.from_, came.to, came.content) == (number, "+15550199", text)
         assert (sent.to, sent.from_, sent.content) == (number, "+15550199", text)
@@ -183,6 +184,8 @@ async def test_a_message_by_hand(world: World) -> None:
         "desk",
         {"name": "hi", "content": "Hi $name", "senders": [{"env": "live", "number": "+15550100"}]},
     )
+    order = {"name": "order", "content": "{{attr:order.id}} {{vrbl:order.name}}"}
+    await world.sms.save_template(BUILDER, "desk", order)
     with pytest.raises(InvalidFields) as refused:
         await world.sms.send(KNOWING, "desk", {"to": "x", "content": "", "from_": "not a sender at all"})
     assert {one.field for one in refused.value.faults} == {"to", "content", "from_"}
@@ -194,12 +197,23 @@ async def test_a_message_by_hand(world: World) -> None:
         KNOWING, "desk", {"to": "+1 555 010 0777", "template": "hi", "values": {"name": "Ann"}}
     )
     assert (sent.to, sent.from_, sent.content) == ("+15550100777", "+15550100", "Hi Ann")
+    with pytest.raises(InvalidFields) as missing:
+        await world.sms.send(KNOWING, "desk", {"to": "+15550777", "template": "order"})
+    assert [one.field for one in missing.value.faults] == ["values.order.id", "values.order.name"]
+    values = {"order.id": "7", "order.name": "tea"}
+    ordered = await world.sms.send(
+        KNOWING, "desk", {"to": "+15550777", "template": "order", "values": values, "from_": SERVICE}
+    )
+    assert ordered.content == "7 tea"
     hidden = await world.sms.send(OPERATOR, "desk", {"to": "+15550777", "content": "x", "from_": SERVICE})
     assert (hidden.content, hidden.from_) == (HIDDEN, SERVICE)
-    assert world.woken == 2
-    assert len(await world.office.store.due_sms(world.office.clock.utc(), 10)) == 2
+    assert world.woken == 3
+    assert len(await world.office.store.due_sms(world.office.clock.utc(), 10)) == 3
     noted = await world.office.store.audit(AuditFilter(kind="sms"))
-    assert [(one.action, one.changes[0].after) for one in noted] == [("send", "…0777"), ("send", "…0777")]
+    assert {(one.action, one.changes[0].after) for one in noted} == {
+        ("send", "•••••••••77"),
+        ("send", "••••••77"),
+    }
 
 
 async def test_what_failed_can_be_sent_again(world: World) -> None:
@@ -218,7 +232,7 @@ async def test_an_opt_out_is_taken_back_for_a_reason(world: World) -> None:
         account="ws-acme", recipient="+15550777", sender=SERVICE, at=world.office.clock.utc(), keyword="STOP"
     )
     await world.office.store.opt_out(opted)
-    assert [one.recipient for one in await world.sms.opt_outs(OPERATOR)] == ["…0777"]
+    assert [one.recipient for one in await world.sms.opt_outs(OPERATOR)] == ["••••••77"]
     assert await world.sms.opt_outs(STRANGER) == []
     reason = "asked for messages at the counter"
     with pytest.raises(Forbidden):
@@ -235,7 +249,7 @@ async def test_an_opt_out_is_taken_back_for_a_reason(world: World) -> None:
     await world.sms.end_opt_out(KNOWING, opted.recipient, SERVICE, reason)
     assert await world.sms.opt_outs(KNOWING) == []
     (noted,) = await world.office.store.audit(AuditFilter(kind="opt_out"))
-    assert (noted.name, noted.changes[-1].after) == (f"…0777 from {SERVICE}", reason)
+    assert (noted.name, noted.changes[-1].after) == (f"••••••77 from {SERVICE}", reason)
 
 
 async def test_tokens_come_from_recent_calls(world: World) -> None:

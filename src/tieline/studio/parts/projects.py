@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from tieline.studio.frame import View
 
 
-async def pick_project(view: View, path: str, project: str) -> str | None:
+async def pick_project(view: View, path: str, project: str, **query: str) -> str | None:
     """The slug of the project that the page at `path` shows, with a field to choose another where there are several.
 
-    `project` is what the address asks for (`?project=`), the first one without it. Without any project its
-    absence is shown, and None returned. A project that is not there is left to the page, which raises `NotFound`.
+    `project` is what the address asks for (`?project=`), the first one without it; `query` is what else the address
+    keeps. Without any project its absence is shown, and None returned. A project that is not there is left to the
+    page, which raises `NotFound`.
     """
     resources = await view.admin.resources.resources(view.who)
     slugs = {one.slug: one.name or one.slug for one in resources.projects}
@@ -34,7 +35,7 @@ async def pick_project(view: View, path: str, project: str) -> str | None:
             slugs,
             label="Project",
             value=chosen if chosen in slugs else None,
-            on_change=lambda event: ui.navigate.to(f"{path}?project={quote(str(event.value))}"),
+            on_change=lambda event: ui.navigate.to(f"{path}?{urlencode({'project': event.value, **query})}"),
         )
         field.props("outlined dense options-dense").classes("tl-pick")
         field.move(view.heading.actions, 0)

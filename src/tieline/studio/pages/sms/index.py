@@ -28,7 +28,7 @@ async def sms(
     shown = tab if tab in TABS else "templates"
     chosen = None
     if shown in {"templates", "messages"}:
-        chosen = await pick_project(view, "/sms", project)
+        chosen = await pick_project(view, "/sms", project, tab=shown)
 
     _choices(shown, chosen or project)
     if shown == "templates" and chosen is not None:

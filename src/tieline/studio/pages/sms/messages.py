@@ -12,9 +12,10 @@ from tieline.errors import NotFound
 from tieline.model.sms import SmsChange, SmsMessage, SmsState
 from tieline.model.user import Right
 from tieline.studio.frame import View, page, telling
+from tieline.studio.pages.sms.send_form import SendForm
 from tieline.studio.pages.sms.words import TONES
 from tieline.studio.parts.cards import card, values
-from tieline.studio.parts.dialogs import Dialog, ask
+from tieline.studio.parts.dialogs import ask
 from tieline.studio.parts.states import Tone, badge, tell
 from tieline.studio.parts.tables import Column, table
 from tieline.studio.parts.times import time
@@ -88,33 +89,19 @@ class MessageList:
         with telling(), self._dialogs:
             listed = await view.admin.sms.templates(view.who, project)
 
-            async def send() -> None:
-                given = dialog.form.values()
-                draft: dict[str, Any] = {key: given[key] for key in ("to", "from_", "content")}
-                if given["template"]:
-                    draft["template"] = given["template"]
-                await view.admin.sms.send(view.who, project, draft)
+            async def sent() -> None:
                 ui.navigate.to(f"/sms?{urlencode({'project': project, 'tab': 'messages'})}")
 
-            dialog = Dialog("Send a message", "Send", send)
-            with dialog:
-                form = dialog.form
-                form.text("to", "To", hint="E.164, such as +15550100", mono=True)
-                form.text(
-                    "from_", "From", hint="Number or Messaging Service; empty: the project's own", mono=True
-                )
-                names = {"": "None", **{one.template.name: one.template.name for one in listed}}
-                template = form.choice("template", "Template", names, value="")
-                content = form.area("content", "Text")
-                content.bind_visibility_from(template, "value", backward=lambda name: not name)
-            dialog.open()
+            SendForm(view, project, listed, sent).open()
 
 
 @page("/sms/messages/{message_id}", "Message", icon="sms")
 async def message_page(view: View, message_id: str) -> None:
     """One message: who, what, how far it is, and what went wrong."""
     found = await view.admin.sms.message(view.who, message_id)
-    view.heading.crumbs(("SMS", "/sms?tab=messages"))
+    resources = await view.admin.resources.resources(view.who)
+    slug = next((one.slug for one in resources.projects if one.id == found.project), "")
+    view.heading.crumbs(("SMS", f"/sms?{urlencode({'project': slug, 'tab': 'messages'})}"))
     view.heading.subtitle("Came in." if found.inbound else "Sent by us.")
     if found.state in AGAIN and not found.inbound and view.may(Right.OPERATE):
         with view.heading.actions:
@@ -140,7 +127,7 @@ async def message_page(view: View, message_id: str) -> None:
             }
         )
         if found.conversation_id:
-            ui.link("The call", f"/calls/{found.conversation_id}")
+            ui.link("The call", f"/conversations/{found.conversation_id}")
     rows = [
         {"id": str(index), "at": one.at, "state": one.state.value, "state_tone": TONES[one.state].value,
          "detail": one.detail}
