@@ -21,7 +21,7 @@ from tieline.admin.trail import AuditTrail
 from tieline.clock import Clock
 from tieline.errors import ConfigurationError, Conflict, NotFound
 from tieline.model.audit import AuditChange
-from tieline.model.principal import Principal
+from tieline.model.principal import Principal, PrincipalKind
 from tieline.model.resources import Resources
 from tieline.model.user import Right
 from tieline.resources.checks import check_resources
@@ -43,6 +43,9 @@ NOUNS = {
     "api_keys": "API key", "webhooks": "webhook", "twilio": "Twilio connection",
 }  # fmt: skip
 """What one resource of a kind is called."""
+
+ENVIRONMENT = "value_from_env"
+"""The field, or the only field of a secret, that names an environment variable of the server."""
 
 SERVER_ONLY = "path"
 """The field of a project that names a folder of the server, whose code is run."""
@@ -207,6 +210,8 @@ class ResourceAdmin:
         if kind == "pools":
             fields.setdefault("numbers", [])
         self._refuse_folder(who, fields.get(SERVER_ONLY), before.get(SERVER_ONLY))
+        if who.kind is not PrincipalKind.COMMAND:
+            _refuse_environment(fields)
         with_folder = with_folder and fields.get(SERVER_ONLY) != before.get(SERVER_ONLY)
         applier = self._applier(
             write_document({kind: [fields]}),
@@ -254,6 +259,23 @@ class ResourceAdmin:
                 who, change.action.value, change.kind, change.name, _audited(change),
                 account=account_of(plan.resources, record),
             )  # fmt: skip
+
+
+def _refuse_environment(value: Any, path: str = "") -> None:
+    """The server's environment is read for files and commands alone: it holds what no builder is to see.
+
+    Raises `InvalidFields`.
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            where = f"{path}.{key}" if path else str(key)
+            if key == ENVIRONMENT:
+                message = "is for resource files and commands: give the value itself"
+                raise InvalidFields((FieldFault(path or where, f"`{ENVIRONMENT}` {message}"),))
+            _refuse_environment(inner, where)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _refuse_environment(inner, f"{path}[{index}]")
 
 
 def require_look(who: Principal) -> None:

@@ -133,6 +133,27 @@ async def test_a_tenant_chooses_no_folder_of_the_server(parts: Parts, tmp_path: 
         )
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields", "at"),
+    [
+        ("projects", {"slug": "x", "account": "acme", "answer_only": True, "secrets": {"A": {"value_from_env": "PATH"}}},
+         "secrets.A"),
+        ("trunks", {"name": "x", "networks": ["192.0.2.9"], "auth_username": "u",
+                    "auth_password": {"value_from_env": "PATH"}}, "auth_password"),
+        ("sip_tokens", {"name": "x", "project": "desk", "value_from_env": "PATH"}, "value_from_env"),
+        ("webhooks", {"name": "x", "account": "acme", "url": "https://a.example", "secret": {"value_from_env": "PATH"}},
+         "secret"),
+    ],
+)  # fmt: skip
+async def test_nobody_reads_the_servers_environment(
+    parts: Parts, kind: str, fields: dict[str, object], at: str
+) -> None:
+    with pytest.raises(InvalidFields, match="give the value itself") as caught:
+        await parts.resources.create(OWNER, kind, fields)
+    assert caught.value.faults[0].field == at
+    await parts.resources.create(COMMAND_LINE, kind, fields)
+
+
 async def test_a_preview_changes_nothing(parts: Parts) -> None:
     plan = await parts.resources.preview(
         OWNER, "pools", "inbound", lambda there: {**(there or {}), "ttl_s": 20}
