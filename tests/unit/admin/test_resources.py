@@ -136,8 +136,8 @@ async def test_a_tenant_chooses_no_folder_of_the_server(parts: Parts, tmp_path: 
 @pytest.mark.parametrize(
     ("kind", "fields", "at"),
     [
-        ("projects", {"slug": "x", "account": "acme", "answer_only": True, "secrets": {"A": {"value_from_env": "PATH"}}},
-         "secrets.A"),
+        ("projects", {"slug": "x", "account": "acme", "answer_only": True,
+                      "secrets": {"A": {"value_from_env": "PATH"}}}, "secrets.A"),
         ("trunks", {"name": "x", "networks": ["192.0.2.9"], "auth_username": "u",
                     "auth_password": {"value_from_env": "PATH"}}, "auth_password"),
         ("sip_tokens", {"name": "x", "project": "desk", "value_from_env": "PATH"}, "value_from_env"),
