@@ -44,6 +44,7 @@ from tieline.config import Settings
 from tieline.gateway.calls import GatewayCalls, gateway_trunk, media_host
 from tieline.gateway.studio_calls import StudioCalls
 from tieline.gateway.twilio_voice import TwilioVoice, VoiceReach
+from tieline.http.admin.app import AdminApi
 from tieline.http.sms import SmsRoutes
 from tieline.http.voice import VoiceRoutes
 from tieline.integrations.twilio.accounts import TwilioAccounts
@@ -189,6 +190,10 @@ class Outward:
 
     def mount(self, app: FastAPI) -> None:
         """Add to the HTTP application what needs to be there before it serves."""
+        AdminApi(
+            self.admin, lambda: self.directory, self.clock, self.registry.uses, self.metrics,
+            self.settings.server.public_url,
+        ).mount(app)  # fmt: skip
         VoiceRoutes(self.voice, self.metrics, lambda: self.settings.server.public_url).mount(app)
         inbox = SmsInbox(self.store, self.clock, self.store.add_events, self.metrics, self.settings.sms)
         SmsRoutes(

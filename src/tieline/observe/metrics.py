@@ -51,7 +51,8 @@ class Metric(Record):
 
 
 HTTP_ROUTES = (
-    "reserve", "reservation", "pool_stats", "handoff_state", "handoff", "conversations", "health", "metrics", "admin", "other",
+    "reserve", "reservation", "pool_stats", "handoff_state", "handoff", "conversations", "health", "metrics", "admin",
+    "other",
 )  # fmt: skip
 TRUNK_STATES = ("unknown", "up", "down")
 """What `tieline.calls.trunk_watch.TrunkState` says; this package may not import it."""

@@ -5,6 +5,7 @@ A key with the scope `admin` is let in. Its account confines it, and its project
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -119,7 +120,7 @@ class AdminApi:
 
     async def _answer(self, route: AdminRoute, request: Request) -> Response:
         try:
-            found = await route.handle(await self._asked(route, request))
+            body = _encode(await route.handle(await self._asked(route, request)))
         except ClientLeft:
             return Response(status_code=400)
         except HttpError as error:
@@ -135,7 +136,6 @@ class AdminApi:
         except Exception:
             log.exception("= admin request failed", route=route.name)
             return _refusal(internal_error())
-        body = found if isinstance(found, bytes) else _encode(found)
         return Response(body, media_type=route.media_type)
 
     async def _asked(self, route: AdminRoute, request: Request) -> Asked:
@@ -161,7 +161,20 @@ class AdminApi:
 
 
 def _encode(found: object) -> bytes:
-    return found.encode() if isinstance(found, str) else msgspec.json.encode(found)
+    """An answer's body. What a peer sent in no known encoding is escaped."""
+    if isinstance(found, bytes | str):
+        return found if isinstance(found, bytes) else found.encode()
+    try:
+        return msgspec.json.encode(found, enc_hook=_plain)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(found, enc_hook=_plain)).encode()
+
+
+def _plain(value: object) -> str:
+    """The texts that a YAML file marks as quoted."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise NotImplementedError
 
 
 def _refusal(error: HttpError, fields: InvalidFields | None = None) -> Response:

@@ -85,7 +85,12 @@ def _operation(one: AdminRoute, schema: dict[str, Any] | None) -> dict[str, Any]
                 for name in re.findall(r"\{(\w+)\}", one.path)
             ),
             *(
-                {"name": each.name, "in": "query", "description": each.description, "schema": {"type": each.kind}}
+                {
+                    "name": each.name,
+                    "in": "query",
+                    "description": each.description,
+                    "schema": {"type": each.kind},
+                }
                 for each in one.parameters
             ),
         ],

@@ -60,7 +60,9 @@ async def _create(asked: Asked) -> Changed:
     name = str(fields.get(identity_field(kind)) or "")
     admin = asked.admin.resources
     if asked.flag("dry_run"):
-        return _changed(await admin.preview(asked.who, kind, name, lambda _: fields), kind, name, asked, dry=True)
+        return _changed(
+            await admin.preview(asked.who, kind, name, lambda _: fields), kind, name, asked, dry=True
+        )
     return _changed(await admin.create(asked.who, kind, fields), kind, name, asked)
 
 

@@ -1,0 +1,41 @@
+"""The page of the admin API, written from its table of routes."""
+
+from __future__ import annotations
+
+import re
+
+from tieline.http.admin.app import ROUTES
+from tieline.http.admin.openapi import STATUSES
+from tools.gen_docs import page
+from tools.pages_operation import table
+
+INTRO = """\
+What the studio does, for programs: the same functions, the same checks, the same entries in the audit log. The OpenAPI
+document with every shape is at `/v1/admin/openapi.json`; clients can be made from it.
+
+A request carries an API key with the scope `admin` in `x-api-key`, or as `Authorization: Bearer`. The key's account
+confines it, and its project where it names one; what belongs to others is not there for it. It has every right but
+personal data (callers' numbers in full, transcripts, attributes, header values), which takes the scope
+`conversations:read` too; a key of one project has no say over people. Whole resource files are for
+[`tieline apply`](cli.md): a file may change every account, and a key belongs to one.
+
+Refusals have one shape: `{"error_message", "code", "faults"}`; each of `faults` names a `field` and says in `message`
+what is wrong with it. Answers are not to be kept (`Cache-Control: no-store`): some hold a secret that is shown once."""
+
+
+@page("reference/admin-api.md")
+def admin_page() -> str:
+    """Every route with what it takes."""
+    parts = ["# Admin API", INTRO, "## Statuses"]
+    parts.append(table(("status", "meaning"), [(str(code), words) for code, words in STATUSES.items()]))
+    for one in ROUTES:
+        parts += [f"## {one.method} {one.path}", f"{one.summary} Takes the right `{one.right}`."]
+        rows = [(f"`{name}`", "path", "") for name in re.findall(r"\{(\w+)\}", one.path)]
+        rows += [(f"`{each.name}`", "query", each.description) for each in one.parameters]
+        rows += [
+            (f"`{name}`" if name != "..." else "fields", "body", about)
+            for name, about in (one.body or {}).items()
+        ]
+        if rows:
+            parts.append(table(("name", "in", "meaning"), rows))
+    return "\n\n".join(parts)
