@@ -50,14 +50,14 @@ async def serve(settings: Settings, ready_file: Path | None = None) -> None:
 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     _settle_heap()
-    if ready_file is not None:
-        scratch = ready_file.with_suffix(".new")
-        scratch.write_bytes(msgspec.json.encode(addresses))
-        scratch.replace(ready_file)
     link = await server.outward.first_owner_link(addresses.http)
     if link is not None:
         sys.stdout.write(WELCOME.format(link=link))
         sys.stdout.flush()
+    if ready_file is not None:
+        scratch = ready_file.with_suffix(".new")
+        scratch.write_bytes(msgspec.json.encode(addresses))
+        scratch.replace(ready_file)
     await asked.wait()
     draining = asyncio.create_task(server.drain())
     cut = asyncio.create_task(impatient.wait())

@@ -24,6 +24,10 @@ from tieline.resources.plan import Plan
 __all__ = ["CALLED_BY_US", "Finding", "Level", "ListedProject", "ProjectAdmin", "ProjectCode", "ProjectFile"]
 
 
+EXAMPLE = "front_desk"
+"""The example project that a newcomer begins with."""
+
+
 class ListedProject(Record):
     """A project without its secrets, of which the names are known. `account` is a slug."""
 
@@ -90,13 +94,19 @@ class ProjectAdmin:
         resources, found = await self._find(who, slug)
         return _listed(who, resources, found)
 
+    def example(self) -> str | None:
+        """The folder of the agent that comes with Tieline to begin with; None when it is not installed."""
+        package = Path(__file__).resolve().parents[1]
+        folders = (package.parents[1] / "examples" / EXAMPLE, package / "examples" / EXAMPLE)
+        return next((str(one) for one in folders if (one / "project.yaml").is_file()), None)
+
     async def accounts(self, who: Principal) -> list[str]:
         """The slugs of the accounts in which they may make projects."""
         return [one.slug for one in (await self._resources.resources(who)).accounts]
 
-    async def create(self, who: Principal, fields: Mapping[str, Any]) -> Plan:
-        """Make a project. Raises as `ResourceAdmin.create` does."""
-        return await self._resources.create(who, "projects", _present(fields))
+    async def create(self, who: Principal, fields: Mapping[str, Any], *, with_account: bool = False) -> Plan:
+        """Make a project, and its account with it if wanted. Raises as `ResourceAdmin.create` does."""
+        return await self._resources.create(who, "projects", _present(fields), with_account=with_account)
 
     async def change(
         self,

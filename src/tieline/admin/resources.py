@@ -86,8 +86,13 @@ class ResourceAdmin:
         current = await self._store.resources()
         return self._plan(who, kind, name, edit, current, with_folder=False)
 
-    async def create(self, who: Principal, kind: str, fields: Mapping[str, Any]) -> Plan:
-        """Make a resource. Raises `Conflict` when there is one of that name, else as `edit` does."""
+    async def create(
+        self, who: Principal, kind: str, fields: Mapping[str, Any], *, with_account: bool = False
+    ) -> Plan:
+        """Make a resource. Raises `Conflict` when there is one of that name, else as `edit` does.
+
+        `with_account`: an account that its fields name and that is not there is made with it.
+        """
         name = str(fields.get(identity_field(kind)) or "")
 
         def edit(there: Fields | None) -> Fields:
@@ -95,7 +100,7 @@ class ResourceAdmin:
                 raise Conflict(f"there is a {NOUNS[kind]} {name} already")
             return dict(fields)
 
-        return await self.edit(who, kind, name, edit)
+        return await self.edit(who, kind, name, edit, with_account=with_account)
 
     async def update(self, who: Principal, kind: str, name: str, changes: Mapping[str, Any]) -> Plan:
         """Lay `changes` over a resource's fields; None gives a field its default again. Raises as `edit` does."""
@@ -107,20 +112,28 @@ class ResourceAdmin:
 
         return await self.edit(who, kind, name, edit)
 
-    async def edit(self, who: Principal, kind: str, name: str, edit: Edit) -> Plan:
+    async def edit(
+        self, who: Principal, kind: str, name: str, edit: Edit, *, with_account: bool = False
+    ) -> Plan:
         """Carry an edit of one resource out in one transaction.
 
         Raises `Forbidden`, `InvalidFields` with every fault, and what the edit itself raises.
         """
         before = await self._store.resources()
         # In a thread: checking a project starts processes and waits for them with a loop of its own.
-        plan = await asyncio.to_thread(self._plan, who, kind, name, edit, before, with_folder=True)
+        plan = await asyncio.to_thread(
+            self._plan, who, kind, name, edit, before, with_folder=True, with_account=with_account
+        )
         if not plan.changes:
             return plan
         plans: list[Plan] = []
 
         def carry_out(current: Resources) -> Resources:
-            plans.append(self._plan(who, kind, name, edit, current, with_folder=False, issued=plan))
+            plans.append(
+                self._plan(
+                    who, kind, name, edit, current, with_folder=False, with_account=with_account, issued=plan
+                )
+            )
             return plans[-1].resources
 
         await self._store.apply(carry_out, self._clock.utc())
@@ -192,7 +205,7 @@ class ResourceAdmin:
 
     def _plan(
         self, who: Principal, kind: str, name: str, edit: Edit, current: Resources, *, with_folder: bool,
-        issued: Plan | None = None,
+        with_account: bool = False, issued: Plan | None = None,
     ) -> Plan:  # fmt: skip
         """What the edited fields make of the resources. Secrets made by `issued` are made again the same."""
         require(who, CHANGE_RIGHTS[kind])
@@ -213,8 +226,12 @@ class ResourceAdmin:
         if who.kind is not PrincipalKind.COMMAND:
             _refuse_environment(fields)
         with_folder = with_folder and fields.get(SERVER_ONLY) != before.get(SERVER_ONLY)
+        document: dict[str, list[Fields]] = {kind: [fields]}
+        if with_account and (account := _missing_account(current, fields)) is not None:
+            _refuse_account(who)
+            document = {"accounts": [{"slug": account}], **document}
         applier = self._applier(
-            write_document({kind: [fields]}),
+            write_document(document),
             check_project=self._rules.check_project if with_folder else None,
             environ=None if _may_all(who) else {},
         )
@@ -278,6 +295,18 @@ def _refuse_environment(value: Any, path: str = "") -> None:
             _refuse_environment(inner, f"{path}[{index}]")
 
 
+def _missing_account(resources: Resources, fields: Fields) -> str | None:
+    """The account that the fields name and that is not there."""
+    wanted = fields.get("account")
+    return wanted if isinstance(wanted, str) and _find(resources, "accounts", wanted) is None else None
+
+
+def _refuse_account(who: Principal) -> None:
+    require(who, CHANGE_RIGHTS["accounts"])
+    if who.account is not None or who.project is not None:
+        raise Forbidden("a new account takes somebody of all accounts")
+
+
 def require_look(who: Principal) -> None:
     """Raises `Forbidden` without the right to look."""
     require(who, Right.LOOK)
@@ -313,6 +342,8 @@ def _invalid(kind: str, name: str, error: ConfigurationError) -> InvalidFields:
     faults: Any = error.fields.get("faults", ())
     for fault in faults:
         field = str(fault["key"] or "")
+        if kind == "projects" and field.startswith("accounts"):
+            field = "account"
         for start in (f"{kind}.{name}.", f"{kind}[0].", f"{kind}."):
             if field.startswith(start):
                 field = field[len(start) :]

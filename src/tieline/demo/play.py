@@ -232,6 +232,11 @@ def keep_serving(story: Story) -> None:
     screen = story.screen
     host, port = story.addresses.sip_udp
     screen.part("Your turn: the server is still running (Ctrl-C ends it)")
+    link = story.server.owner_link()
+    if link is not None:
+        screen.line("open the studio and become its owner; the call above is under Conversations:")
+        screen.command(link)
+        screen.line(f"the link works once; then sign in at {story.addresses.http}/studio", "dim")
     screen.line("reserve a number:")
     screen.command(
         f"curl -s {story.addresses.http}/v1/conversations/dni-reservation \\\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,6 +109,11 @@ class ServerProcess:
         return (
             "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
         )
+
+    def owner_link(self) -> str | None:
+        """The link on the server's console with which the first person becomes the studio's owner."""
+        found = re.findall(r"^\s*(https?://\S+/welcome\?token=\S+)$", self.log_tail(200), re.MULTILINE)
+        return found[-1] if found else None
 
     def stop(self) -> int | None:
         """SIGTERM, then wait for the drain; the exit status, or None when it had to be killed."""

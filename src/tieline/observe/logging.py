@@ -57,7 +57,7 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
     root.setLevel(max(number, logging.INFO))
-    for noisy in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
+    for noisy in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "alembic"):
         logger = logging.getLogger(noisy)
         logger.handlers, logger.propagate = [], True
         logger.setLevel(max(number, logging.WARNING))

@@ -24,14 +24,33 @@ from tieline.resources.kinds import KINDS, identity_field
 
 
 def export_resources(resources: Resources) -> str:
-    """The YAML text."""
+    """The YAML text. Secrets are references to environment variables, which a comment on top lists."""
     slugs = _slugs(resources)
     document: dict[str, Any] = {}
     for kind in KINDS:
         found = [dict(_fields(one, slugs)) for one in getattr(resources, kind)]
         if found:
             document[kind] = found
-    return write_document(document)
+    wanted = "".join(f"#   {name}\n" for name in sorted(set(_variables(document))))
+    return (f"{WANTED}{wanted}\n" if wanted else "") + write_document(document)
+
+
+WANTED = """\
+# No secret is in this file. Where it is applied, these environment variables have to hold them:
+"""
+
+
+def _variables(value: Any) -> Iterator[str]:
+    """The environment variables that a document refers to."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key == "value_from_env":
+                yield str(one)
+            else:
+                yield from _variables(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _variables(one)
 
 
 def resource_fields(

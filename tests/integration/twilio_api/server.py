@@ -178,9 +178,10 @@ def twilio_api(folder: Path) -> Iterator[TwilioApiServer]:
             prism.wait(10)
             inner.shutdown()
             inner.server_close()
-    # What Prism has to say about a message that is not as Twilio describes it.
+    # What Prism has to say about a request that is not as Twilio describes it. (Twilio's own answers are not either:
+    # addresses that are not set are "" there, and no URI.)
     told = re.sub(r"\x1b\[[0-9;]*m", "", log.read_bytes()[before:].decode(errors="replace"))
-    wrong = [line for line in told.splitlines() if "Violation" in line and "status code" not in line]
+    wrong = [line for line in told.splitlines() if "Violation: request" in line]
     assert wrong == []
 
 

@@ -134,3 +134,29 @@ async def test_source_is_that_of_functions_alone(projects: ProjectAdmin, tmp_pat
             await projects.source(LOOKER, "desk", path)
     with pytest.raises(InvalidInput):
         await projects.source(LOOKER, "desk", "functions/long.py")
+
+
+async def test_an_account_is_made_with_its_first_project(projects: ProjectAdmin, office: Office) -> None:
+    """For those alone who may make accounts, and only when asked for."""
+    fields = {"slug": "new", "account": "third", "answer_only": True}
+    with pytest.raises(InvalidFields) as refused:
+        await projects.create(OWNER, fields)
+    assert refused.value.of("account")
+    for who in (BUILDER, ACCOUNT_OWNER):
+        with pytest.raises(Forbidden):
+            await projects.create(who, fields, with_account=True)
+    with pytest.raises(InvalidFields) as refused:
+        await projects.create(OWNER, {**fields, "account": "No Slug"}, with_account=True)
+    assert refused.value.of("account")
+    assert "third" not in await projects.accounts(OWNER)
+    await projects.create(OWNER, fields, with_account=True)
+    assert "third" in await projects.accounts(OWNER)
+    assert (await projects.project(OWNER, "new")).account == "third"
+    noted = [(one.kind, one.name) for one in await office.store.audit(AuditFilter())]
+    assert {("accounts", "third"), ("projects", "new")} <= set(noted)
+
+
+def test_the_example_comes_with_us(projects: ProjectAdmin) -> None:
+    found = projects.example()
+    assert found is not None
+    assert (Path(found) / "project.yaml").is_file()

@@ -117,6 +117,9 @@ def test_export_reads_back_the_same() -> None:
     assert again.resources == made
     assert again.issued == ()
     assert not any(secret in text for secret in ("s3cret", "xyzzy", "opensesame"))
+    head = text.partition("\n\n")[0].splitlines()
+    assert head[1:] == [f"#   {name}" for name in ("GIVEN", "PLAIN", *sorted(trunk))]
+    assert export_resources(Resources(accounts=made.accounts)).startswith("accounts:")
 
 
 def test_one_resource_for_changing_has_its_secrets_in_clear() -> None:

@@ -126,13 +126,13 @@ def _steps(view: View, steps: Sequence[FirstStep]) -> None:
     with card("First steps"):
         ui.label("In this order, the first call takes a few minutes.").classes("tl-muted")
         with ui.element("ol").classes("tl-steps"):
-            for one in steps:
+            for number, one in enumerate(steps, 1):
                 text = STEPS[one.key]
                 with ui.element("li").classes("tl-step"):
-                    icon = "check_circle" if one.done else "radio_button_unchecked"
-                    ui.icon(icon).classes("tl-step-done" if one.done else "tl-muted").props(
-                        "aria-hidden=true"
-                    )
+                    if one.done:
+                        ui.icon("check_circle").classes("tl-step-done").props("aria-hidden=true")
+                    else:
+                        ui.label(str(number)).classes("tl-step-number").props("aria-hidden=true")
                     with ui.element("div"):
                         with ui.element("div").classes("tl-row"):
                             ui.link(text.title, text.path)

@@ -13,6 +13,7 @@ from tieline.studio.frame import Group, View, page, telling
 from tieline.studio.pages.projects.fields import add_fields, environment_badge
 from tieline.studio.parts.cards import card
 from tieline.studio.parts.dialogs import Dialog
+from tieline.studio.parts.forms import Form
 from tieline.studio.parts.states import empty
 from tieline.studio.parts.tables import Column, DataTable
 
@@ -72,17 +73,44 @@ async def add_project(view: View) -> None:
     """Ask for a new project."""
     accounts = await view.admin.projects.accounts(view.who)
     everywhere = view.who.account is None
+    may_found = everywhere and view.may(Right.USERS)
 
     async def act() -> None:
         fields = dialog.form.values()
-        await view.admin.projects.create(view.who, fields)
+        await view.admin.projects.create(view.who, fields, with_account=may_found)
         ui.navigate.to(f"/projects/{fields['slug']}")
 
     dialog = Dialog("Add a project", "Add", act)
     with dialog:
+        _example(view, dialog.form)
         dialog.form.text(
             "slug", "Slug", hint="Its name in URLs: small letters, digits and hyphens", mono=True
         )
-        dialog.form.choice("account", "Account", accounts, value=accounts[0] if accounts else None)
+        if may_found:
+            _account_field(dialog.form, accounts)
+        else:
+            dialog.form.choice("account", "Account", accounts, value=accounts[0] if accounts else None)
         add_fields(dialog.form, Environment.SANDBOX, everywhere=everywhere)
     dialog.open()
+
+
+def _account_field(form: Form, accounts: list[str]) -> None:
+    """An account that is there, or the name of one that is made with the project."""
+    hint = "Whose it is: a company or a team. A new one is made with the project"
+    field = form.text("account", "Account", value=accounts[0] if accounts else "main", hint=hint, mono=True)
+    field.set_autocomplete(accounts)
+
+
+def _example(view: View, form: Form) -> None:
+    """A button that fills the form in with the agent that comes with Tieline."""
+    folder = view.admin.projects.example()
+    if folder is None or view.who.account is not None:
+        return
+
+    def fill() -> None:
+        for path, value in (("slug", "front-desk"), ("name", "Front desk"), ("path", folder)):
+            form.fields[path].element.value = value
+
+    with ui.element("div").classes("tl-row"):
+        ui.label("No agent yet?").classes("tl-muted")
+        ui.button("Fill in the example", icon="auto_fix_high", on_click=fill).props("flat dense")

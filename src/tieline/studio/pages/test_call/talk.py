@@ -60,7 +60,7 @@ class Transcript:
 
 
 def _turn(turn: TestTurn) -> None:
-    with ui.element("div").classes("tl-turn"):
+    with ui.element("div").classes("tl-talk"):
         if turn.channel not in OCCASIONS:
             said = "(hidden)" if turn.user_input is None else turn.user_input or "(nothing)"
             with ui.element("div").classes("tl-said tl-said-caller"):
