@@ -210,6 +210,7 @@ async def test_a_call_is_followed_live_and_hung_up(
         turns = page.get_by_role("log", name="Transcript").locator(".tl-turn")
         await expect(turns).to_have_count(1)
         await expect(page.get_by_role("button", name="Export")).to_have_count(0)
+        await expect(page.locator("tl-ladder .arrow").first).to_be_visible()
         await shoot("call-live")
         await calling.audio.speech_ended()
         await calling.press("1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from tieline.admin.access import require
 from tieline.admin.call_export import bundle
 from tieline.admin.call_words import fixes_of
 from tieline.admin.errors import Forbidden
-from tieline.admin.redaction import redact_conversation, redact_live, redact_refusal
+from tieline.admin.redaction import redact_conversation, redact_live, redact_message, redact_refusal
 from tieline.admin.trail import AuditTrail
 from tieline.calls.directory import Directory
 from tieline.calls.live import LiveCall
@@ -66,11 +66,13 @@ class CallPage(Record):
 class CallView(Record):
     """One call. `conversation` is None while it is being set up: nothing of it is stored then.
 
-    `live` is set as long as it is up; `redacted` says that personal data were taken out.
+    `live` is set as long as it is up, and `ladder` has its SIP messages so far. `redacted` says that personal data
+    were taken out.
     """
 
     conversation: Conversation | None
     live: LiveCall | None
+    ladder: tuple[dict[str, Any], ...]
     redacted: bool
 
 
@@ -200,7 +202,10 @@ class CallAdmin:
         if not clear:
             conversation = None if conversation is None else redact_conversation(conversation)
             live = None if live is None else redact_live(live)
-        return CallView(conversation=conversation, live=live, redacted=not clear)
+        ladder = () if session is None else session.ladder()
+        if not clear:
+            ladder = tuple(redact_message(entry) for entry in ladder)
+        return CallView(conversation=conversation, live=live, ladder=ladder, redacted=not clear)
 
     async def _theirs(self, who: Principal, call_id: str) -> Conversation | None:
         found = await self._store.conversation(call_id)

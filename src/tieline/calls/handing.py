@@ -281,6 +281,10 @@ class Handing:
             if not await self._call.patience.wait(waiting):
                 waiting.cancel()
 
+    def legs_so_far(self) -> list[LegRecord]:
+        """Further legs as they are while the call is up."""
+        return [bridge.leg.seen() for bridge in self._bridges]
+
     async def legs(self) -> list[LegRecord]:
         """What is kept of further legs; nothing is waited for any more."""
         for bridge in self._bridges:

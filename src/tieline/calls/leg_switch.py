@@ -79,6 +79,10 @@ class LegSwitch:
         """Refuse an UPDATE."""
         self._of(leg_id).reject_update(leg_id, status)
 
+    def trace(self, leg_id: int) -> Sequence[TraceEntry]:
+        """The leg's messages so far."""
+        return self._of(leg_id).trace(leg_id)
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages, of all who have carried it; it is let go of."""
         trace = self._of(leg_id).take_trace(leg_id)

@@ -63,6 +63,10 @@ class SipPort(Protocol):
         """Refuse an UPDATE; the session goes on as it was."""
         ...
 
+    def trace(self, leg_id: int) -> Sequence[TraceEntry]:
+        """The leg's messages so far."""
+        ...
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages so far, and an end to keeping them."""
         ...

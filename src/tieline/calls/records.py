@@ -236,13 +236,13 @@ class CallRecord:
             termination=termination,
             answered_at=self.answered_at,
             ended_at=self._clock.utc(),
-            ladder=self._ladder([LegRecord("caller", trace, media), *further]),
+            ladder=self.ladder([LegRecord("caller", trace, media), *further]),
             media=_figures(figures),
             metrics=tuple(self._metrics),
             peer_bye_headers=self.peer_bye_headers,
         )
 
-    def _ladder(self, legs: Sequence[LegRecord]) -> tuple[dict[str, Any], ...]:
+    def ladder(self, legs: Sequence[LegRecord]) -> tuple[dict[str, Any], ...]:
         """The messages of all legs in the order of their times."""
         begun = [leg.trace[0].at for leg in legs if leg.trace]
         entries = [

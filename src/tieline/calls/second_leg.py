@@ -136,6 +136,11 @@ class SecondLeg:
         if self.media is not None and self._closing is None:
             self._closing = asyncio.ensure_future(self.media.close())
 
+    def seen(self) -> LegRecord:
+        """What there is of the leg so far."""
+        sip = self._call.services.sip
+        return LegRecord(self.name, [entry for leg_id in self._ids for entry in sip.trace(leg_id)], None)
+
     async def record(self) -> LegRecord:
         """What is kept of the leg; the SIP stack lets go of it."""
         trace: list[TraceEntry] = []

@@ -33,7 +33,7 @@ from tieline.calls.leg_media import LegMedia, MediaOptions
 from tieline.calls.live import LiveCall
 from tieline.calls.patience import Patience
 from tieline.calls.ports import AgentPort, CallServices
-from tieline.calls.records import CallRecord, custom_headers, handoff_request
+from tieline.calls.records import CallRecord, LegRecord, custom_headers, handoff_request
 from tieline.calls.routing import Route
 from tieline.calls.runs import AgentRuns
 from tieline.calls.speaking import Speaker
@@ -459,6 +459,11 @@ class CallSession:
     def _move(self, event: CallEvent) -> None:
         self.state = CALL_TRANSITIONS[self.state, event]
         self.state_since = self._services.clock.utc()
+
+    def ladder(self) -> tuple[dict[str, Any], ...]:
+        """The SIP messages of all legs so far, as `ConversationClosed.ladder` has them at the end."""
+        own = LegRecord("caller", self._services.sip.trace(self._leg.id), None)
+        return self.record.ladder([own, *self._handing.legs_so_far()])
 
     def summary(self) -> LiveCall:
         """The call as it is now, for those who watch."""

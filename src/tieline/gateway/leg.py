@@ -269,6 +269,10 @@ class GatewayLeg:
         self._tell(ReinviteCompleted(self.id, 200, renewed.answer))
         return True
 
+    def trace(self, _leg_id: int) -> list[TraceEntry]:
+        """The leg's messages so far."""
+        return list(self._trace or ())
+
     def take_trace(self, _leg_id: int) -> list[TraceEntry]:
         """The leg's messages; nothing is kept afterwards, and nobody speaks on it any more."""
         trace, self._trace = self._trace or [], None

@@ -152,6 +152,13 @@ class SipLegs:
         except UnknownLeg:
             return ""
 
+    def trace(self, leg_id: int) -> list[TraceEntry]:
+        """The leg's messages so far; none of one that the stack does not know."""
+        try:
+            return list(self._endpoint.stack.leg_trace(leg_id))
+        except UnknownLeg:
+            return []
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages; the stack may then let go of it."""
         trace = self._endpoint.stack.leg_trace(leg_id)

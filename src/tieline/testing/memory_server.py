@@ -189,6 +189,10 @@ class WireSip(ScriptedSip):
         """The leg's Call-ID."""
         return self._verbs.call_id_of(leg_id)
 
+    def trace(self, leg_id: int) -> list[TraceEntry]:
+        """The leg's messages so far."""
+        return list(self._verbs.trace(leg_id))
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """The leg's messages."""
         self.taken.append(leg_id)

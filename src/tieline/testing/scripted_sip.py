@@ -179,6 +179,10 @@ class ScriptedSip:
         """A Call-ID made of the leg's number."""
         return f"leg-{leg_id}@tieline"
 
+    def trace(self, leg_id: int) -> list[TraceEntry]:
+        """What a test put into `traces`, which stays there."""
+        return list(self.traces.get(leg_id, ()))
+
     def take_trace(self, leg_id: int) -> list[TraceEntry]:
         """What a test put into `traces`."""
         self.taken.append(leg_id)

@@ -24,6 +24,8 @@ from tieline.model.conversation import ConversationClosed
 from tieline.model.receipt import Retry
 from tieline.model.trunk import Refusal, RefusalReason
 from tieline.model.user import Role
+from tieline.sip.events import Flow, Transport
+from tieline.sip.leg import TraceEntry
 from tieline.store.base import ConversationFilter, RefusalFilter
 from tieline.store.figures import FigureFilter
 from tieline.store.people import AuditFilter
@@ -253,7 +255,10 @@ def test_running_calls_are_seen_and_hung_up() -> None:
         theirs = somebody(Role.OPERATOR, "ws-1", personal_data=True)
         masked = somebody(Role.OPERATOR, "ws-1")
         assert calls.live(theirs) == ()
-        board.invite()
+        leg = board.invite()
+        flow = Flow(Transport.UDP, ("192.0.2.1", 5060))
+        invite = b"INVITE sip:+4915550100@tieline SIP/2.0\r\nFrom: <sip:+4915550199@a>\r\n\r\n"
+        board.sip.traces[leg] = [TraceEntry(0.0, "in", invite, flow)]
         await board.hear("Welcome.")
         board.press("1#")
         await board.hear("You said 1.")
@@ -270,6 +275,10 @@ def test_running_calls_are_seen_and_hung_up() -> None:
         view = await calls.call(masked, seen.id)
         assert view.live is not None
         assert view.live.said == HIDDEN
+        assert [entry["text"].split()[0] for entry in view.ladder] == ["INVITE"]
+        assert "555019" not in repr(view.ladder)
+        clear = await calls.call(theirs, seen.id)
+        assert "+4915550199" in clear.ladder[0]["text"]
         await calls.hang_up(masked, seen.id)
         await board.idle()
         assert calls.live(theirs) == (seen,)

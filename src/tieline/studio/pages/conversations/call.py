@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from nicegui import ui
 
 from tieline.admin.call_words import reason_words
@@ -12,7 +15,7 @@ from tieline.model.conversation import Conversation
 from tieline.model.user import Right
 from tieline.studio.frame import View, page, telling
 from tieline.studio.pages.conversations import parts_of_call as parts
-from tieline.studio.pages.conversations.ladder import ladder_view
+from tieline.studio.pages.conversations.ladder import LadderView
 from tieline.studio.pages.conversations.outgoing import Outgoing
 from tieline.studio.pages.conversations.search import PATH
 from tieline.studio.pages.conversations.transcript import Transcript
@@ -46,6 +49,9 @@ class Following:
         self._stored = False
         self._live: dict[str, ui.label] = {}
         self._transcript: Transcript | None = None
+        self._ladder: LadderView | None = None
+        self._receipts: ui.element | None = None
+        self._steps = 0
         self._box = ui.element("div").classes("tl-stack")
         self.outgoing = Outgoing(view, call_id)
         self._draw(found)
@@ -65,8 +71,11 @@ class Following:
             return
         if call is not None and self._transcript is not None:
             self._transcript.show(call.turns)
+            self._show_handoffs(call)
         if found.live is not None:
             self._show_live(found.live)
+        if self._ladder is not None and len(found.ladder) != self._ladder.count:
+            self._ladder.show(found.ladder)
 
     # -- drawing ----------------------------------------------------------------------------------------------
 
@@ -89,7 +98,7 @@ class Following:
             if found.live is not None and not self._ended:
                 self._draw_live(found.live)
             if call is not None:
-                self._draw_stored(call)
+                self._draw_stored(call, found.ladder)
 
     def _heading(self, found: CallView) -> None:
         heading, call = self._view.heading, found.conversation
@@ -150,7 +159,16 @@ class Following:
             if name in self._live and self._live[name].text != text:
                 self._live[name].text = text
 
-    def _draw_stored(self, call: Conversation) -> None:
+    def _show_handoffs(self, call: Conversation) -> None:
+        """The receipts, drawn anew when a step has come."""
+        steps = sum(len(receipt.steps) for receipt in call.receipts)
+        if self._receipts is not None and steps != self._steps:
+            self._steps = steps
+            self._receipts.clear()
+            with self._receipts:
+                parts.handoffs(call)
+
+    def _draw_stored(self, call: Conversation, ladder: Sequence[Mapping[str, Any]]) -> None:
         names = self._view.admin.calls.projects(self._view.who)
         with columns():
             with card("Who and when"):
@@ -160,13 +178,17 @@ class Following:
         with card("Transcript"):
             self._transcript = Transcript(call.opened.started_at)
             self._transcript.show(call.turns)
-        parts.handoffs(call)
+        self._receipts = ui.element("div").classes("tl-stack")
+        with self._receipts:
+            parts.handoffs(call)
+        self._steps = sum(len(receipt.steps) for receipt in call.receipts)
+        messages = ladder if call.closed is None else call.closed.ladder
+        with card("SIP messages"):
+            if messages:
+                self._ladder = LadderView(messages)
+            else:
+                ui.label("No SIP messages were kept.").classes("tl-muted")
         if call.closed is not None:
-            with card("SIP messages"):
-                if call.closed.ladder:
-                    ladder_view(call.closed.ladder)
-                else:
-                    ui.label("No SIP messages were kept.").classes("tl-muted")
             with card("Sound", flush=bool(call.closed.media)):
                 parts.sound(call.closed)
         with columns():
@@ -178,6 +200,6 @@ class Following:
         if call.closed is None:
             tell(
                 "",
-                "SIP messages and figures of the sound are shown here when the call has ended.",
+                "Figures of the sound are shown here when the call has ended.",
                 Tone.QUIET,
             )

@@ -15,31 +15,42 @@ MOST_NOTES = 4
 """Header lines that are shown below an arrow; the message has all of them."""
 
 
-def ladder_view(entries: Sequence[Mapping[str, Any]]) -> None:
-    """The ladder of `entries`, and a dialog for the message that is opened."""
-    ladder = Ladder(entries)
-    drawing = ui.element("tl-ladder").props('aria-label="SIP messages"')
-    drawing.props["ladder"] = drawn(ladder)
-    with ui.dialog() as dialog, ui.card().classes("tl-dialog").style("--tl-dialog-width: 860px"):
-        with ui.element("h2").classes("tl-dialog-head"):
-            title = ui.label()
-        with ui.element("div").classes("tl-dialog-body"):
-            about = ui.label().classes("tl-muted tl-small")
-            text = code_block("", wrap=True, label="Message")
-        with ui.element("div").classes("tl-dialog-foot"):
-            ui.button("Close", on_click=dialog.close).props("flat")
+class LadderView:
+    """The ladder of `entries`, and a dialog for the message that is opened. Further messages can be shown later."""
 
-    def show(event: GenericEventArguments) -> None:
+    def __init__(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        self._drawing = ui.element("tl-ladder").props('aria-label="SIP messages"')
+        with ui.dialog() as self._dialog, ui.card().classes("tl-dialog").style("--tl-dialog-width: 860px"):
+            with ui.element("h2").classes("tl-dialog-head"):
+                self._title = ui.label()
+            with ui.element("div").classes("tl-dialog-body"):
+                self._about = ui.label().classes("tl-muted tl-small")
+                self._text = code_block("", wrap=True, label="Message")
+            with ui.element("div").classes("tl-dialog-foot"):
+                ui.button("Close", on_click=self._dialog.close).props("flat")
+        self._drawing.on("open", self._open, ["detail"])
+        self.show(entries)
+
+    def show(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Draw these messages."""
+        self._entries = entries
+        self._ladder = Ladder(entries)
+        self._drawing.props["ladder"] = drawn(self._ladder)
+
+    @property
+    def count(self) -> int:
+        """How many messages are shown."""
+        return len(self._entries)
+
+    def _open(self, event: GenericEventArguments) -> None:
         index = event.args.get("detail") if isinstance(event.args, dict) else event.args
-        if not isinstance(index, int) or not 0 <= index < len(entries):
+        if not isinstance(index, int) or not 0 <= index < len(self._entries):
             return
-        message = ladder.messages[index]
-        title.text = message.label
-        about.text = _described(message, ladder.messages[0].at_ms)
-        text.text = str(entries[index].get("text", "")).replace("\r\n", "\n")
-        dialog.open()
-
-    drawing.on("open", show, ["detail"])
+        message = self._ladder.messages[index]
+        self._title.text = message.label
+        self._about.text = _described(message, self._ladder.messages[0].at_ms)
+        self._text.text = str(self._entries[index].get("text", "")).replace("\r\n", "\n")
+        self._dialog.open()
 
 
 def drawn(ladder: Ladder) -> dict[str, Any]:
