@@ -11,7 +11,8 @@ from tools.pages_operation import table
 
 INTRO = """\
 What the studio does, for programs: the same functions, the same checks, the same entries in the audit log. The OpenAPI
-document with every shape is at `/v1/admin/openapi.json`; clients can be made from it.
+document with every shape is at `/v1/admin/openapi.json`; clients can be made from it. [Administer by
+HTTP](../howto/admin-api.md) shows a first session.
 
 A request carries an API key with the scope `admin` in `x-api-key`, or as `Authorization: Bearer`. The key's account
 confines it, and its project where it names one; what belongs to others is not there for it. It has every right but

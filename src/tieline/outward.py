@@ -192,7 +192,7 @@ class Outward:
         """Add to the HTTP application what needs to be there before it serves."""
         AdminApi(
             self.admin, lambda: self.directory, self.clock, self.registry.uses, self.metrics,
-            self.settings.server.public_url,
+            self.settings.server.public_url, self.settings.studio.trusted_proxies,
         ).mount(app)  # fmt: skip
         VoiceRoutes(self.voice, self.metrics, lambda: self.settings.server.public_url).mount(app)
         inbox = SmsInbox(self.store, self.clock, self.store.add_events, self.metrics, self.settings.sms)

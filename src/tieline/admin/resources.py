@@ -140,8 +140,11 @@ class ResourceAdmin:
         await self._note(who, plans[-1], before)
         return plans[-1]
 
-    async def remove(self, who: Principal, kind: str, name: str) -> Plan:
-        """Remove a resource that no other needs. Raises `NotFound`, `Forbidden` and `InvalidFields`."""
+    async def remove(self, who: Principal, kind: str, name: str, *, dry_run: bool = False) -> Plan:
+        """Remove a resource that no other needs, or see what that would change.
+
+        Raises `NotFound`, `Forbidden` and `InvalidFields`.
+        """
         require(who, CHANGE_RIGHTS[kind])
         plans: list[Plan] = []
         before = await self._store.resources()
@@ -160,6 +163,9 @@ class ResourceAdmin:
             plans.append(Plan(resources=wanted, changes=tuple(compare(current, wanted)), issued=()))
             return wanted
 
+        if dry_run:
+            carry_out(before)
+            return plans[-1]
         await self._store.apply(carry_out, self._clock.utc())
         await self._note(who, plans[-1], before)
         return plans[-1]
@@ -218,6 +224,8 @@ class ResourceAdmin:
         found = edit(resource_fields(current, kind, name))
         identity = identity_field(kind)
         fields = {**found, identity: found.get(identity, name)}
+        if not isinstance(fields[identity], str):
+            raise InvalidFields((FieldFault(identity, "must be text"),))
         if there is not None and fields[identity] != name:
             raise InvalidFields((FieldFault(identity, f"cannot be changed; make another {NOUNS[kind]}"),))
         if kind == "pools":
@@ -240,10 +248,11 @@ class ResourceAdmin:
         try:
             plan = applier.plan(current)
         except ConfigurationError as error:
-            raise _invalid(kind, fields[identity_field(kind)], error) from None
-        made = _find(plan.resources, kind, fields[identity_field(kind)])
-        if made is not None and not may_change(who, plan.resources, made):
-            raise Forbidden(f"the {NOUNS[kind]} would belong to another account, or to all of them")
+            raise _invalid(kind, fields[identity], error) from None
+        for change in plan.changes:
+            made = _find(plan.resources, change.kind, change.name)
+            if made is not None and not may_change(who, plan.resources, made):
+                raise Forbidden(f"the {NOUNS[kind]} would belong to another account, or to all of them")
         return plan
 
     def _refuse_folder(self, who: Principal, wanted: str | None, there: str | None) -> None:

@@ -16,17 +16,31 @@ from starlette.responses import Response
 
 from tieline.admin.app import Admin
 from tieline.admin.errors import Forbidden, InvalidFields
+from tieline.admin.proxies import TrustedProxies
 from tieline.calls.credential_use import CredentialUse
 from tieline.calls.directory import Directory
 from tieline.clock import Clock
 from tieline.errors import ConfigurationError, InvalidInput, TielineError
 from tieline.http.admin import calls, people, pools, resources, webhooks
+from tieline.http.admin.credentials import credentials
+from tieline.http.admin.figures import figures
+from tieline.http.admin.handoffs import exposure, handoffs
 from tieline.http.admin.openapi import admin_document
+from tieline.http.admin.overview import overview
+from tieline.http.admin.pool_work import pool_work
+from tieline.http.admin.projects import projects
+from tieline.http.admin.signature import Noun
+from tieline.http.admin.sms import sms
 from tieline.http.admin.table import PREFIX, AdminRoute, Asked
+from tieline.http.admin.test_calls import test_calls
+from tieline.http.admin.trunks import trunks
+from tieline.http.admin.twilio import twilio
+from tieline.http.admin.webhook_facts import webhook_facts
 from tieline.http.auth import authenticate, key_from_headers
 from tieline.http.errors import HttpError, from_exception, internal_error
 from tieline.http.exchange import ClientLeft, check_json_type, correlation_id, read_body
 from tieline.http.json_input import parse_json
+from tieline.integrations.twilio.codes import TwilioRefused
 from tieline.model.principal import Principal, PrincipalKind
 from tieline.model.project import ApiKey, Scope
 from tieline.model.user import Right
@@ -36,8 +50,18 @@ from tieline.observe.metrics import Metrics
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body: a pool of many numbers is long."""
 
+DEEPEST = 32
+"""How deep a body may be nested."""
+
+NOUNS: tuple[Noun, ...] = (
+    overview, projects, handoffs, exposure, pool_work, trunks, credentials, figures, test_calls, twilio, sms,
+    webhook_facts,
+)  # fmt: skip
+"""Those whose routes are written as functions."""
+
 ROUTES: tuple[AdminRoute, ...] = (
     *resources.ROUTES, *pools.ROUTES, *calls.ROUTES, *webhooks.ROUTES, *people.ROUTES,
+    *(route for noun in NOUNS for route in noun.routes),
 )  # fmt: skip
 """All routes of the admin API, besides its own `openapi.json`."""
 
@@ -89,12 +113,14 @@ class AdminApi:
         uses: CredentialUse,
         metrics: Metrics,
         public_url: str | None = None,
+        trusted_proxies: str = "",
     ) -> None:
         self._admin = admin
         self._directory = directory
         self._clock = clock
         self._uses = uses
         self._metrics = metrics
+        self._proxies = TrustedProxies(trusted_proxies)
         self._document = msgspec.json.encode(admin_document(ROUTES, public_url))
 
     def mount(self, app: FastAPI) -> None:
@@ -131,6 +157,8 @@ class AdminApi:
             return _refusal(HttpError(403, error.code, error.message))
         except ConfigurationError as error:
             return _refusal(HttpError(422, error.code, error.message))
+        except TwilioRefused as error:
+            return _refusal(HttpError(409, error.code, error.message))
         except TielineError as error:
             return _refusal(from_exception(error))
         except Exception:
@@ -141,7 +169,8 @@ class AdminApi:
     async def _asked(self, route: AdminRoute, request: Request) -> Asked:
         headers = dict(request.scope["headers"])
         key = authenticate(self._directory(), key_from_headers(headers, bearer=True), self._clock, self._uses)
-        who = principal_of(key, request.client.host if request.client else "")
+        peer = request.client.host if request.client else ""
+        who = principal_of(key, self._proxies.address_of(peer, request.headers))
         raw = await read_body(headers, request.receive, MAX_BODY)
         body: object = {}
         if raw:
@@ -149,6 +178,7 @@ class AdminApi:
             body = parse_json(raw)
         if not isinstance(body, dict):
             raise InvalidInput("the body must be a JSON object")
+        _check_depth(body)
         if body and route.body is None:
             raise InvalidInput("this request takes no body")
         return Asked(self._admin, who, request.path_params, dict(request.query_params), body)
@@ -158,6 +188,15 @@ class AdminApi:
         response.headers["cache-control"] = "no-store"
         self._metrics.count_request("admin", response.status_code)
         return response
+
+
+def _check_depth(value: object, depth: int = 0) -> None:
+    """Raises `InvalidInput` for what is nested so deep that it cannot be written as a resource file."""
+    if depth > DEEPEST:
+        raise InvalidInput(f"the body is nested deeper than {DEEPEST}")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        _check_depth(one, depth + 1)
 
 
 def _encode(found: object) -> bytes:

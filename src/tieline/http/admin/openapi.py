@@ -43,14 +43,17 @@ STATUSES = {
 
 def admin_document(routes: Sequence[AdminRoute], public_url: str | None = None) -> dict[str, Any]:
     """The whole document."""
-    answers = {one.name: one.answer for one in routes if one.answer not in {None, str, bytes}}
+    kinds: dict[tuple[str, str], Any] = {
+        ("answer", one.name): one.answer for one in routes if one.answer not in {None, str, bytes}
+    }
+    kinds |= {("body", one.name): one.takes for one in routes if one.takes is not None}
     schemas, components = msgspec.json.schema_components(
-        answers.values(), ref_template="#/components/schemas/{name}"
+        kinds.values(), ref_template="#/components/schemas/{name}"
     )
-    by_name = dict(zip(answers, schemas, strict=True))
+    by_name = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for one in routes:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, by_name.get(one.name))
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, by_name)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -72,8 +75,11 @@ def admin_document(routes: Sequence[AdminRoute], public_url: str | None = None) 
     return document
 
 
-def _operation(one: AdminRoute, schema: dict[str, Any] | None) -> dict[str, Any]:
-    shown = schema or {"type": "string", **({"format": "binary"} if one.answer is bytes else {})}
+def _operation(one: AdminRoute, shapes: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    shown = shapes.get(("answer", one.name)) or {
+        "type": "string",
+        **({"format": "binary"} if one.answer is bytes else {}),
+    }
     made: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.summary,
@@ -100,7 +106,9 @@ def _operation(one: AdminRoute, schema: dict[str, Any] | None) -> dict[str, Any]
         },
     }
     if one.body is not None:
-        made["requestBody"] = {"content": {"application/json": {"schema": _body(one.body)}}}
+        made["requestBody"] = {
+            "content": {"application/json": {"schema": shapes.get(("body", one.name)) or _body(one.body)}}
+        }
     return made
 
 

@@ -7,11 +7,15 @@ from typing import Any
 
 from tieline.admin.resources import NOUNS, Fields
 from tieline.errors import NotFound
+from tieline.http.admin.signature import own_remarks
 from tieline.http.admin.table import PREFIX, AdminRoute, Asked, Parameter
 from tieline.resources.diff import Change
 from tieline.resources.export import resource_fields
 from tieline.resources.kinds import KINDS, identity_field
 from tieline.resources.plan import Issued, Plan
+
+HASHES = frozenset({"key_hash", "token_hash"})
+"""What stands in a file for a secret, and is of no use to anybody who looks."""
 
 DRY_RUN = Parameter("dry_run", "`true`: say what would change, and change nothing.", "boolean")
 
@@ -48,11 +52,11 @@ async def _list(asked: Asked) -> ResourceList:
     resources = await asked.admin.resources.resources(asked.who)
     names = [getattr(one, identity_field(kind)) for one in getattr(resources, kind)]
     found = [resource_fields(resources, kind, name, clear=False) for name in names]
-    return ResourceList([one for one in found if one is not None])
+    return ResourceList([_shown(one) for one in found if one is not None])
 
 
 async def _get(asked: Asked) -> Fields:
-    return await asked.admin.resources.fields(asked.who, _kind(asked), asked.path["name"])
+    return _shown(await asked.admin.resources.fields(asked.who, _kind(asked), asked.path["name"]))
 
 
 async def _create(asked: Asked) -> Changed:
@@ -82,7 +86,9 @@ async def _update(asked: Asked) -> Changed:
 
 async def _remove(asked: Asked) -> Changed:
     kind, name = _kind(asked), asked.path["name"]
-    return _changed(await asked.admin.resources.remove(asked.who, kind, name), kind, name, asked)
+    dry = asked.flag("dry_run")
+    plan = await asked.admin.resources.remove(asked.who, kind, name, dry_run=dry)
+    return _changed(plan, kind, name, asked, dry=dry)
 
 
 async def _export(asked: Asked) -> str:
@@ -92,12 +98,17 @@ async def _export(asked: Asked) -> str:
 def _changed(plan: Plan, kind: str, name: str, asked: Asked, *, dry: bool = False) -> Changed:
     """A plan without the resources of others; a dry run makes no secret that would hold."""
     given: Any = asked.body.get(identity_field(kind)) or name
+    made = resource_fields(plan.resources, kind, str(given), clear=False)
     return Changed(
-        resource=resource_fields(plan.resources, kind, str(given), clear=False),
+        resource=None if made is None else _shown(made),
         changes=plan.changes,
         issued=() if dry else plan.issued,
-        remarks=tuple(str(one) for one in plan.remarks),
+        remarks=tuple(str(one) for one in own_remarks(asked.who, plan)),
     )
+
+
+def _shown(fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if name not in HASHES}
 
 
 _KIND = f"{PREFIX}/resources/{{kind}}"
@@ -115,5 +126,5 @@ ROUTES = (
                "Change some of a resource's fields; null gives one its default again.", _update, _RIGHT, Changed,
                (DRY_RUN,), _FIELDS),
     AdminRoute("DELETE", f"{_KIND}/{{name}}", "remove_resource", "Remove a resource that no other needs.", _remove,
-               _RIGHT, Changed),
+               _RIGHT, Changed, (DRY_RUN,)),
 )  # fmt: skip

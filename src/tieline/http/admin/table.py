@@ -98,7 +98,8 @@ class Parameter:
 class AdminRoute:
     """One route: `path` goes on from the prefix, `name` is the operation id, `right` what it takes besides `admin`.
 
-    `answer` is the type of what is answered, as it is documented; `body` names the members of the request's body.
+    `answer` is the type of what is answered, as it is documented; `body` names the members of the request's body,
+    `takes` its type where it is a record.
     """
 
     method: str
@@ -111,6 +112,7 @@ class AdminRoute:
     parameters: tuple[Parameter, ...] = ()
     body: Mapping[str, str] | None = None
     media_type: str = "application/json"
+    takes: Any = None
 
 
 LIMIT = Parameter("limit", f"At most so many, 1 to {MOST_LISTED}.", "integer")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from tieline.admin.proxies import TrustedProxies
 from tieline.config import Settings
 from tieline.studio.paths import PREFIX
 
@@ -18,8 +18,6 @@ SECURE_COOKIE = f"__Host-{COOKIE}"
 SESSION = "tieline.session"
 """Where in the ASGI scope the hash of the session's token is."""
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 class Site:
     """The studio's address as browsers see it. Behind a proxy that is `server.public_url`."""
@@ -30,7 +28,7 @@ class Site:
         self.public_origin = f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else None
         self.secure = parts.scheme == "https"
         self.cookie = SECURE_COOKIE if self.secure else COOKIE
-        self._proxies = _networks(settings.studio.trusted_proxies)
+        self._proxies = TrustedProxies(settings.studio.trusted_proxies)
 
     def is_own_origin(self, origin: str, host: str, scheme: str) -> bool:
         """Whether a page of ours sent it: its `Origin` is our public address, or the address that was asked."""
@@ -45,24 +43,4 @@ class Site:
 
     def address_of(self, peer: str, headers: Mapping[str, str]) -> str:
         """Where a request comes from: `peer`, or what a trusted proxy says of whom it speaks for."""
-        hops = [one.strip() for one in headers.get("x-forwarded-for", "").split(",") if one.strip()]
-        found = peer
-        while hops and self._is_proxy(found):
-            found = hops.pop()
-        return found if _address(found) is not None else peer
-
-    def _is_proxy(self, text: str) -> bool:
-        address = _address(text)
-        return address is not None and any(address in network for network in self._proxies)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    """The networks of a setting; the loader has checked them."""
-    return tuple(ipaddress.ip_network(one.strip(), strict=False) for one in text.split(",") if one.strip())
+        return self._proxies.address_of(peer, headers)
