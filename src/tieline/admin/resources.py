@@ -21,7 +21,8 @@ from tieline.admin.trail import AuditTrail
 from tieline.clock import Clock
 from tieline.errors import ConfigurationError, Conflict, NotFound
 from tieline.model.audit import AuditChange
-from tieline.model.principal import Principal, PrincipalKind
+from tieline.model.principal import Principal
+from tieline.model.project import ApiKey, Scope
 from tieline.model.resources import Resources
 from tieline.model.user import Right
 from tieline.resources.checks import check_resources
@@ -43,6 +44,9 @@ NOUNS = {
     "api_keys": "API key", "webhooks": "webhook", "twilio": "Twilio connection",
 }  # fmt: skip
 """What one resource of a kind is called."""
+
+READS_CALLS = frozenset({Scope.CONVERSATIONS_READ, Scope.ADMIN})
+"""Scopes of keys that read what callers said and left."""
 
 ENVIRONMENT = "value_from_env"
 """The field, or the only field of a secret, that names an environment variable of the server."""
@@ -231,7 +235,7 @@ class ResourceAdmin:
         if kind == "pools":
             fields.setdefault("numbers", [])
         self._refuse_folder(who, fields.get(SERVER_ONLY), before.get(SERVER_ONLY))
-        if who.kind is not PrincipalKind.COMMAND:
+        if not _may_all(who):
             _refuse_environment(fields)
         with_folder = with_folder and fields.get(SERVER_ONLY) != before.get(SERVER_ONLY)
         document: dict[str, list[Fields]] = {kind: [fields]}
@@ -241,7 +245,6 @@ class ResourceAdmin:
         applier = self._applier(
             write_document(document),
             check_project=self._rules.check_project if with_folder else None,
-            environ=None if _may_all(who) else {},
         )
         for one in issued.issued if issued is not None else ():
             applier.reuse_secret(one)
@@ -253,6 +256,8 @@ class ResourceAdmin:
             made = _find(plan.resources, change.kind, change.name)
             if made is not None and not may_change(who, plan.resources, made):
                 raise Forbidden(f"the {NOUNS[kind]} would belong to another account, or to all of them")
+            if isinstance(made, ApiKey):
+                _refuse_scopes(who, made)
         return plan
 
     def _refuse_folder(self, who: Principal, wanted: str | None, there: str | None) -> None:
@@ -262,14 +267,11 @@ class ResourceAdmin:
 
     def _applier(
         self, text: str, *, check_project: ProjectCheck | None, prune: bool = False, file: Path | None = None,
-        environ: Mapping[str, str] | None = None,
     ) -> Applier:  # fmt: skip
-        if environ is None:
-            environ = os.environ if self._rules.environ is None else self._rules.environ
         return Applier(
             file=file or self._rules.folder / "fields",
             text=text,
-            environ=environ,
+            environ=os.environ if self._rules.environ is None else self._rules.environ,
             random_bytes=os.urandom,
             check_project=check_project,
             default_region=self._rules.default_region,
@@ -287,8 +289,17 @@ class ResourceAdmin:
             )  # fmt: skip
 
 
+def _refuse_scopes(who: Principal, key: ApiKey) -> None:
+    """Nobody hands out what they may not see themselves: `admin` includes every other scope."""
+    if key.scopes & READS_CALLS and not who.may(Right.PERSONAL_DATA):
+        raise Forbidden(
+            f"a key that reads conversations takes the right {Right.PERSONAL_DATA.value!r}",
+            right=Right.PERSONAL_DATA,
+        )
+
+
 def _refuse_environment(value: Any, path: str = "") -> None:
-    """The server's environment is read for files and commands alone: it holds what no builder is to see.
+    """The server's environment is read for those who may do everything alone: it holds what no builder is to see.
 
     Raises `InvalidFields`.
     """
@@ -296,7 +307,7 @@ def _refuse_environment(value: Any, path: str = "") -> None:
         for key, inner in value.items():
             where = f"{path}.{key}" if path else str(key)
             if key == ENVIRONMENT:
-                message = "is for resource files and commands: give the value itself"
+                message = "takes somebody who may do everything: give the value itself"
                 raise InvalidFields((FieldFault(path or where, f"`{ENVIRONMENT}` {message}"),))
             _refuse_environment(inner, where)
     elif isinstance(value, list | tuple):

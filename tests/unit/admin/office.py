@@ -54,6 +54,7 @@ def somebody(
 BUILDER = somebody(Role.BUILDER)
 LOOKER = somebody(Role.READ_ONLY)
 ACCOUNT_OWNER = somebody(Role.OWNER)
+ALL_SEEING = somebody(Role.OWNER, personal_data=True)
 STRANGER = somebody(Role.OWNER, "ws-other")
 NOBODY = msgspec.structs.replace(LOOKER, rights=frozenset())
 

@@ -6,7 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.admin.office import ACCOUNT_OWNER, BUILDER, LOOKER, NOBODY, OWNER, STRANGER, Office
+from tests.unit.admin.office import (
+    ACCOUNT_OWNER,
+    ALL_SEEING,
+    BUILDER,
+    LOOKER,
+    NOBODY,
+    OWNER,
+    STRANGER,
+    Office,
+)
 from tieline.admin.credentials import SCOPES, CredentialAdmin
 from tieline.admin.errors import Forbidden, InvalidFields
 from tieline.admin.reach import Reach
@@ -65,7 +74,7 @@ async def test_a_request_that_uses_the_key(credentials: CredentialAdmin) -> None
         ("conversations:read", None, "http://t.example/v1/acme/YOUR_PROJECT/conversations"),
         ("chat", "desk", "http://t.example/openapi.json"),
     ):
-        made = await credentials.create_key(ACCOUNT_OWNER, "one", [scope], project=project)
+        made = await credentials.create_key(ALL_SEEING, "one", [scope], project=project)
         request = await credentials.request(ACCOUNT_OWNER, "one", made.secret)
         assert part in request
         assert f"-H 'x-api-key: {made.secret}'" in request

@@ -148,8 +148,11 @@ async def test_a_tenant_chooses_no_folder_of_the_server(parts: Parts, tmp_path: 
 async def test_nobody_reads_the_servers_environment(
     parts: Parts, kind: str, fields: dict[str, object], at: str
 ) -> None:
+    who = Principal(
+        kind=PrincipalKind.USER, id="b", name="b", rights=RIGHTS[Role.OWNER] - {Right.USERS},
+    )  # fmt: skip
     with pytest.raises(InvalidFields, match="give the value itself") as caught:
-        await parts.resources.create(OWNER, kind, fields)
+        await parts.resources.create(who, kind, fields)
     assert caught.value.faults[0].field == at
     await parts.resources.create(COMMAND_LINE, kind, fields)
 
@@ -170,7 +173,7 @@ async def test_a_preview_changes_nothing(parts: Parts) -> None:
 
 async def test_a_key_is_shown_once_and_the_same_that_is_stored(parts: Parts) -> None:
     plan = await parts.resources.create(
-        OWNER, "api_keys", {"name": "k", "account": "acme", "scopes": ["admin"]}
+        somebody(personal_data=True), "api_keys", {"name": "k", "account": "acme", "scopes": ["admin"]}
     )
     (issued,) = plan.issued
     key: ApiKey = (await parts.store.resources()).api_keys[0]
@@ -180,6 +183,22 @@ async def test_a_key_is_shown_once_and_the_same_that_is_stored(parts: Parts) -> 
 
     assert hash_secret(issued.secret) == key.key_hash
     assert issued.secret not in repr(await parts.store.audit(AuditFilter()))
+
+
+async def test_nobody_hands_out_what_they_may_not_see(parts: Parts) -> None:
+    for scope in ("admin", "conversations:read"):
+        with pytest.raises(Forbidden, match="personal_data"):
+            await parts.resources.create(
+                OWNER, "api_keys", {"name": "k", "account": "acme", "scopes": [scope]}
+            )
+    seer = somebody(personal_data=True)
+    await parts.resources.create(seer, "api_keys", {"name": "k", "account": "acme", "scopes": ["admin"]})
+    await parts.resources.create(
+        OWNER, "api_keys", {"name": "r", "account": "acme", "scopes": ["dni:reserve"]}
+    )
+    with pytest.raises(Forbidden):
+        await parts.resources.update(OWNER, "api_keys", "r", {"scopes": ["admin"]})
+    await parts.resources.remove(OWNER, "api_keys", "k")
 
 
 async def test_what_is_exported_can_be_applied(parts: Parts) -> None:
