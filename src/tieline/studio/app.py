@@ -58,6 +58,8 @@ def mount(app: FastAPI, services: StudioServices) -> None:
         dark=None,
         binding_refresh_interval=None,
         show_welcome_message=False,
+        # It would compile its classes in the browser on every page; those that are used are in `base.css`.
+        tailwind=False,
     )
 
 
