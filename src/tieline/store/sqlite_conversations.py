@@ -67,11 +67,11 @@ _LEG = "INSERT OR IGNORE INTO further_legs (conversation_id, sip_call_id) VALUES
 _CLOSE = """
 UPDATE conversations SET state = 'ended', closed = ?, ladder = ?, dialogs = NULL, reason = ?, handed_off =
     coalesce((SELECT o.handed_off FROM outcomes o WHERE o.conversation_id = conversations.id), 0)
-    WHERE id = ? AND closed IS NULL"""
-_CLOSED = "SELECT opened, handed_off FROM conversations WHERE id = ?"
+    WHERE id = ? AND closed IS NULL RETURNING opened, handed_off,
+    EXISTS (SELECT 1 FROM outcomes o WHERE o.conversation_id = conversations.id),
+    EXISTS (SELECT 1 FROM receipts r WHERE r.conversation_id = conversations.id)"""
 _EXISTS = "SELECT 1 FROM conversations WHERE id = ?"
 _IS_ANSWERED = "SELECT answered_at FROM conversations WHERE id = ?"
-_HAS_OUTCOME = "SELECT 1 FROM outcomes WHERE conversation_id = ?"
 _UP = "SELECT opened, answered_at FROM conversations WHERE closed IS NULL"
 _KEEP_DIALOGS = "UPDATE conversations SET dialogs = ? WHERE id = ?"
 _UP_DIALOGS = (
@@ -311,20 +311,22 @@ def _close(connection: sqlite3.Connection, closed: ConversationClosed) -> bool:
     if closed.ladder:
         ladder = zlib.compress(encode(closed.ladder).encode(), 1)
     document = encode(msgspec.structs.replace(closed, ladder=()))
-    done = connection.execute(_CLOSE, (document, ladder, closed.termination.reason.value, *key)).rowcount
-    row = connection.execute(_CLOSED, key).fetchone()
+    closing = connection.execute(_CLOSE, (document, ladder, closed.termination.reason.value, *key))
+    row = closing.fetchone()
+    closing.close()
     if row is None:
-        raise _unknown(closed.conversation_id)
-    if not done:
+        if connection.execute(_EXISTS, key).fetchone() is None:
+            raise _unknown(closed.conversation_id)
         return False
-    opened = msgspec.json.decode(row[0], type=ConversationOpened)
-    if connection.execute(_HAS_OUTCOME, key).fetchone() is None:
+    opening, handed_off, has_outcome, has_receipts = row
+    opened = msgspec.json.decode(opening, type=ConversationOpened)
+    if not has_outcome:
         outcome = empty_outcome(opened, closed.ended_at)
         connection.execute(_OUTCOME, (*key, 0, encode(outcome), 0))
-    receipts = connection.execute(_RECEIPTS, key).fetchall()
-    count_call(connection, opened, closed, handed_off=bool(row[1]))
-    for (text,) in receipts:
-        count_handoff(connection, opened, msgspec.json.decode(text, type=Receipt))
+    count_call(connection, opened, closed, handed_off=bool(handed_off))
+    if has_receipts:
+        for (text,) in connection.execute(_RECEIPTS, key).fetchall():
+            count_handoff(connection, opened, msgspec.json.decode(text, type=Receipt))
     return True
 
 
