@@ -24,6 +24,7 @@ BENCHES = (
     "tls",
     "flood",
     "long_call",
+    "studio",
 )
 """In the order in which they run: what a part costs alone, then the whole."""
 

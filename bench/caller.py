@@ -38,7 +38,10 @@ m=audio {port} RTP/AVP 0\r
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to do. With `reuse` all calls share one connection (or socket), else each has its own."""
+    """What to do. With `reuse` all calls share one connection (or socket), else each has its own.
+
+    A call that is up is ended after `hold_s`.
+    """
 
     host: str
     port: int
@@ -50,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     reuse: bool = True
     ca: str | None = None
     media_port: int = 40000
+    hold_s: float = 0.0
 
 
 class Result(msgspec.Struct):
@@ -216,7 +220,7 @@ class Call:
 
 
 async def play(plan: Plan) -> Result:
-    """Make the calls, evenly paced; each is ended as soon as it is up."""
+    """Make the calls, evenly paced; each is ended when it has been up for as long as the plan says."""
     result = Result()
     loop = asyncio.get_running_loop()
     shared = await Wire(plan).open() if plan.reuse else None
@@ -230,8 +234,9 @@ async def play(plan: Plan) -> Result:
             result.refused["0"] = result.refused.get("0", 0) + 1
             return
         call = Call(wire, f"{run_name}-{number}", result, plan.media_port)
-        if await call.set_up() and await call.end():
-            result.good += 1
+        if await call.set_up():
+            await asyncio.sleep(plan.hold_s)
+            result.good += await call.end()
         if wire is not shared:
             wire.close()
 
