@@ -285,8 +285,9 @@ def _check(
     faults = [FieldFault(field, message) for field, message in draft.faults]
     folder = folder_destinations(project)
     taken = {one.name for one in (*folder, *project.handoffs)} - {replaces}
-    if fields.get("name") in taken:
-        faults.append(FieldFault("name", f"there is a destination {fields['name']!r} already"))
+    name = fields.get("name")
+    if isinstance(name, str) and name in taken:
+        faults.append(FieldFault("name", f"there is a destination {name!r} already"))
     made = draft.destination
     if made is None:
         return DestinationCheck(faults=tuple(faults))

@@ -77,9 +77,16 @@ def masked(who: Principal, message: SmsMessage) -> SmsMessage:
 
 def template_fields(draft: Mapping[str, Any]) -> dict[str, Any]:
     """A draft's fields as a resource file has them, senders that are empty left out."""
+    given_senders = draft.get("senders") or ()
+    if not isinstance(given_senders, list | tuple) or not all(
+        isinstance(one, Mapping) for one in given_senders
+    ):
+        return {
+            key: value for key, value in draft.items() if value is not None
+        }  # a fault, told as it is read
     senders = []
-    for sender in draft.get("senders") or ():
-        given = {key: value for key, value in sender.items() if value not in {None, ""}}
+    for sender in given_senders:
+        given = {key: value for key, value in sender.items() if value not in (None, "")}
         if set(given) - {"env"}:
             senders.append(given)
     fields = {key: value for key, value in draft.items() if value is not None and key != "senders"}

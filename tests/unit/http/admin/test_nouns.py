@@ -222,3 +222,18 @@ async def test_a_name_that_is_no_text_brings_nothing_past_the_accounts(desk: Des
 async def test_the_overview_is_the_keys_own(desk: Desk) -> None:
     assert [one["pool"]["name"] for one in (await desk.get("/overview"))["pools"]] == ["main"]
     assert [one["slug"] for one in (await desk.get("/projects", PROJECT))["items"]] == ["desk"]
+
+
+@pytest.mark.parametrize("odd", [5, True, "x", [["x"]], {"a": 1}, ["\x00"]])
+async def test_odd_fields_are_faults(desk: Desk, odd: object) -> None:
+    for path, body in (
+        ("/projects/desk/sms-templates", {"name": "odd", "content": "x", "senders": odd}),
+        ("/projects/desk/handoffs", {**BILLS, "sip_headers": odd}),
+        ("/projects/desk/handoffs", {**BILLS, "name": odd, "sip_config": odd}),
+    ):
+        answer = await desk.ask("POST", path, body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_fields"), answer.text
+    checked = await desk.ask(
+        "POST", "/projects/desk/handoffs/check", {**BILLS, "name": odd, "sip_config": odd}
+    )
+    assert checked.json()["faults"]
