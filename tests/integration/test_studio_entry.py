@@ -174,6 +174,32 @@ async def form(client: httpx.AsyncClient, path: str) -> str:
     return found[1]
 
 
+async def test_no_redirect_names_the_host_that_was_asked(studio: Studio) -> None:
+    """It may be a stranger's, and behind a proxy it would be by plain HTTP, with cookies or a key."""
+    async with studio.client(studio.owner.token, **HTML, host="evil.example") as client:
+        for path in (
+            "/studio",
+            "/studio/projects/",
+            "/openapi.json/",
+            "/health/live/",
+            "/v1/",
+            "/studio//evil.example",
+        ):
+            answer = await client.get(path)
+            assert "evil.example" not in answer.headers.get("location", "").removeprefix("/studio"), path
+            assert answer.status_code == (307 if path == "/studio" else 404), path
+
+
+async def test_bodies_are_bounded(studio: Studio) -> None:
+    """Files are kept on the disk as they come in, so that one too long is refused by what is said of its length."""
+    name, token = studio.owner.cookie
+    reader, writer = await asyncio.open_connection(*studio.http.removeprefix("http://").split(":"))
+    head = f"POST /studio/_nicegui/client/x/upload/1 HTTP/1.1\r\nHost: x\r\nCookie: {name}={token}\r\n"
+    writer.write(f"{head}Content-Length: {11 << 20}\r\n\r\n".encode())
+    assert (await reader.readline()).split()[1] == b"413"
+    writer.close()
+
+
 async def test_forms_of_other_sites_are_refused(studio: Studio) -> None:
     fields = {"email": "x@example.com", "password": PASSWORD}
     async with studio.client() as client:

@@ -72,7 +72,8 @@ def create_app(services: Services) -> HttpApp:
         "ready": health.ready,
         "metrics": health.metrics,
     }
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    # A redirect for a slash would name the host that the request named, by plain HTTP: keys would follow it there.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for route in ROUTES:
         if route.name in handlers:
             endpoint = _guarded(services, route, handlers[route.name])

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from nicegui import core, ui
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
 
 from tieline.admin.app import Admin
 from tieline.clock import Clock
@@ -46,6 +48,8 @@ def mount(app: FastAPI, services: StudioServices) -> None:
     core.app.state.tieline = services
     core.app.config.socket_io_js_transports = ["websocket"]
     core.app.add_middleware(Guard)
+    core.app.router.redirect_slashes = False
+    app.add_route(PREFIX, _to_first_page, methods=["GET"], include_in_schema=False)
     add_routes(core.app)
     _serve_assets()
     pages.register()
@@ -61,6 +65,11 @@ def mount(app: FastAPI, services: StudioServices) -> None:
         # It would compile its classes in the browser on every page; those that are used are in `base.css`.
         tailwind=False,
     )
+
+
+async def _to_first_page(_: Request) -> RedirectResponse:
+    """Names no host: the one that a request names may be anybody's, and a proxy may speak HTTPS before us."""
+    return RedirectResponse(f"{PREFIX}/", 307)
 
 
 def _serve_assets() -> None:
