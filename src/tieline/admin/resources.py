@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +258,7 @@ class ResourceAdmin:
                 raise Forbidden(f"the {NOUNS[kind]} would belong to another account, or to all of them")
             if isinstance(made, ApiKey):
                 _refuse_scopes(who, made)
-        return plan
+        return _theirs(who, plan)
 
     def _refuse_folder(self, who: Principal, wanted: str | None, there: str | None) -> None:
         """Code of the server's disk is run for whoever names its folder: no tenant may choose one."""
@@ -287,6 +287,12 @@ class ResourceAdmin:
                 who, change.action.value, change.kind, change.name, _audited(change),
                 account=account_of(plan.resources, record),
             )  # fmt: skip
+
+
+def _theirs(who: Principal, plan: Plan) -> Plan:
+    """The plan without what it says of projects that are not theirs to see."""
+    slugs = {one.slug for one in visible(who, plan.resources).projects}
+    return replace(plan, remarks=tuple(one for one in plan.remarks if one.project in slugs))
 
 
 def _refuse_scopes(who: Principal, key: ApiKey) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.admin.conftest import Parts, somebody
+from tests.unit.admin.office import Office
 from tieline.admin.errors import Forbidden, InvalidFields
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.errors import ConfigurationError, Conflict, NotFound
@@ -253,3 +254,15 @@ async def test_the_servers_environment_is_for_those_who_may_do_everything(
         assert "a key of the server" not in str(refused.value)
     plan = await resources.create(somebody(), kind, given)
     assert [one.kind for one in plan.changes] == [kind]
+
+
+async def test_what_is_said_of_handoffs_is_of_ones_own(office: Office) -> None:
+    """A plan looks at all of them; its remarks name projects, destinations and trunks."""
+    handoffs = [{"name": "way", "sip_config": {"method": "invite", "phone_number": "sip:a@b.example"},
+                 "sip_headers": [{"key": "Note", "value": "x"}]}]  # fmt: skip
+    plan = await office.resources.update(COMMAND_LINE, "projects", "desk", {"handoffs": handoffs})
+    assert {one.project for one in plan.remarks} == {"desk"}
+    stranger = somebody(Role.OWNER, "ws-other")
+    plan = await office.resources.update(stranger, "projects", "theirs", {"name": "New"})
+    assert plan.changes
+    assert not plan.remarks

@@ -76,6 +76,7 @@ LOCAL = {
 
 OPEN = {
     "handoffs.wants_prefix", "trunks.profiles", "trunks.profile", "twilio.to_paste", "pools.watch", "pools.sample",
+    "projects.example",
 }  # fmt: skip
 """Functions about nobody's things."""
 
