@@ -14,15 +14,11 @@ class TestBodies:
     """`_bounded`: what a request may bring, whatever it says of its length."""
 
     async def test_up_to_the_limit(self) -> None:
-        parts = iter(
-            [
-                {"type": "http.request", "body": b"x" * MAX_BODY, "more_body": True},
-                {"type": "http.disconnect"},
-            ]
-        )
+        whole = {"type": "http.request", "body": b"x" * MAX_BODY, "more_body": True}
+        parts: list[dict[str, Any]] = [whole, {"type": "http.disconnect"}]
 
         async def receive() -> dict[str, Any]:
-            return next(parts)
+            return parts.pop(0)
 
         received = _bounded(receive)
         assert len((await received())["body"]) == MAX_BODY
