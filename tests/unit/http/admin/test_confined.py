@@ -68,6 +68,7 @@ NO_ROUTE: dict[str, str] = {
     "resources.apply": "a file may change every account, and a key belongs to one",
     "resources.update": "update_resource edits the same way",
     "resources.resources": "records with their secrets, for other functions",
+    "projects.example": "a folder of the server, and no key may choose one",
     "people.own": "people themselves",
     "people.rename_own": "people themselves",
     "people.change_own_password": "people themselves",
