@@ -15,7 +15,13 @@ MAX_OVERHEAD = 65536
 """Bytes of a request besides its body: request line, headers, framing of chunks, trailers."""
 
 REQUEST_S = 30.0
-"""How long a request may take to come in whole, from its first byte, or from the connection's beginning."""
+"""How long a request may take to come in whole, from its first byte, or from the connection's beginning.
+
+For a body it is longer: see `LEAST_RATE`.
+"""
+
+LEAST_RATE = 10_000
+"""Bytes a second of a body, at which a request may take longer: files are sent over slow lines, too."""
 
 LOOK_EVERY_S = 5.0
 
@@ -25,6 +31,7 @@ class HttpConnection(HttpToolsProtocol):
 
     _begun_at: float | None = None
     _overhead = 0
+    _body = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -47,12 +54,13 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request's first byte. What came with it is not counted: it is one read at most."""
-        self._begun_at, self._overhead = self.loop.time(), 1
+        self._begun_at, self._overhead, self._body = self.loop.time(), 1, 0
         super().on_message_begin()
 
     def on_body(self, body: bytes) -> None:
         """Part of a body, whose limits are those of its path."""
         self._overhead -= len(body)
+        self._body += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -66,7 +74,8 @@ class HttpConnection(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def _look(self) -> None:
-        if self._begun_at is not None and self.loop.time() - self._begun_at > REQUEST_S:
+        begun_at, allowed_s = self._begun_at, REQUEST_S + self._body / LEAST_RATE
+        if begun_at is not None and self.loop.time() - begun_at > allowed_s:
             self._cut()
         else:
             self._timer = self.loop.call_later(LOOK_EVERY_S, self._look)

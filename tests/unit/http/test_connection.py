@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,3 +94,20 @@ async def test_slow_peers_are_cut(
     monkeypatch.setattr(connection, "REQUEST_S", 0.0)
     monkeypatch.setattr(connection, "LOOK_EVERY_S", 0.01)
     assert await exchange(*parts) == b""
+
+
+@pytest.mark.parametrize(("body", "cut"), [(0, True), (50_000, True), (200_000, False)])
+async def test_a_body_may_take_its_time(body: int, cut: bool) -> None:
+    """As long as it keeps coming: what has come counts as time."""
+    config = uvicorn.Config(answer, log_config=None, lifespan="off", ws="none")
+    config.load()
+    made = HttpConnection(config, ServerState(), {})
+    ended: list[str] = []
+    transport: Any = SimpleNamespace(abort=lambda: ended.append("cut"))
+    made.transport = transport
+    made.on_message_begin()
+    made._begun_at = made.loop.time() - connection.REQUEST_S - 10
+    made._body = body
+    made._look()
+    made._stop_looking()
+    assert bool(ended) is cut
