@@ -302,6 +302,8 @@ async def reads_why_it_ended(one: Newcomer, path: str) -> None:
     await settled(page)
     await expect(page.get_by_text("Handed off", exact=True).first).to_be_visible()
     await expect(page.get_by_text("Hello Maria").first).to_be_visible()
+    receipt = page.locator(".tl-card", has=page.get_by_role("heading", name="Handoff receipt"))
+    await expect(receipt.locator(".tl-badge", has_text="done").first).to_be_visible()
     await one.picture("call")
     arrows = page.locator("tl-ladder .arrow")
     await arrows.first.scroll_into_view_if_needed()
@@ -319,7 +321,9 @@ async def reads_why_a_call_was_refused(one: Newcomer) -> None:
             await phone.dial(f"sip:+15550999@{host}:{port}", caller="+15550190")
     assert refused.value.status == 404
     await one.menu("Refused calls")
-    await expect(one.page.get_by_text("+15550999").first).to_be_visible()
+    await expect(one.page.get_by_text("no project has the number +15550999")).to_be_visible()
+    await expect(one.page.get_by_text("What to do")).to_be_visible()
+    await expect(one.page.get_by_text("add it to a project or pool")).to_be_visible()
     await one.picture("refused")
 
 

@@ -23,8 +23,9 @@ CALL_PATH = f"{PREFIX}/conversations/"
 
 _SECONDS = "Math.max(0, Math.floor((Date.now() - Date.parse({})) / 1000))"
 _SPAN = (
-    "(s => s < 60 ? s + ' s' : s < 3600 ? Math.floor(s / 60) + ' min ' + String(s % 60).padStart(2, '0') + ' s'"
-    " : Math.floor(s / 3600) + ' h ' + String(Math.floor(s % 3600 / 60)).padStart(2, '0') + ' min')"
+    "(s => (s < 3600 ? Math.floor(s / 60)"
+    " : Math.floor(s / 3600) + ':' + String(Math.floor(s % 3600 / 60)).padStart(2, '0'))"
+    " + ':' + String(s % 60).padStart(2, '0'))"
 )
 _LINK = (
     "p => { const a = document.createElement('a'); a.className = 'tl-cell-link'; a.textContent = p.value;"
@@ -156,21 +157,21 @@ def _options(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     def span(field: str, title: str) -> dict[str, Any]:
         return text(
-            field, title, 105, type="rightAligned", cellClass="ag-right-aligned-cell tl-mono",
+            field, title, 88, type="rightAligned", cellClass="ag-right-aligned-cell tl-mono",
             **{":valueFormatter": f"p => {_SPAN}({_SECONDS.format('p.value')})", ":getQuickFilterText": "() => ''"},
         )  # fmt: skip
 
     return {
         "columnDefs": [
             text("caller", "From", 140, cellClass="tl-mono", **{":cellRenderer": _LINK}),
-            text("callee", "To", 125, cellClass="tl-mono"),
-            text("project", "Project", 115),
-            text("trunk", "Trunk", 125),
+            text("callee", "To", 120, cellClass="tl-mono"),
+            text("project", "Project", 110),
+            text("trunk", "Trunk", 120),
             text("state", "State", 95),
             span("started_at", "Up for"),
             span("state_since", "In state"),
-            text("flow", "Flow and step", 125),
-            text("said", "Said last", 130, minWidth=120, flex=1),
+            text("flow", "Flow, step", 110),
+            text("said", "Said last", 130, minWidth=120, flex=1, tooltipField="said"),
         ],
         "defaultColDef": {"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},
         "rowData": list(rows),
