@@ -322,7 +322,7 @@ async def reads_why_a_call_was_refused(one: Newcomer) -> None:
     assert refused.value.status == 404
     await one.menu("Refused calls")
     await expect(one.page.get_by_text("no project has the number +15550999")).to_be_visible()
-    await expect(one.page.get_by_text("What to do")).to_be_visible()
+    await expect(one.page.get_by_text("What to do", exact=True)).to_be_visible()
     await expect(one.page.get_by_text("add it to a project or pool")).to_be_visible()
     await one.picture("refused")
 
