@@ -122,7 +122,7 @@ class Outward:
                 store, registry, lambda: self.directory, clock, trail, settings.server.default_region
             ),
             webhooks=WebhookAdmin(resources, store, clock, trail, webhook_ports),
-            twilio=self._twilio_admin(resources),
+            twilio=self._twilio_admin(resources, pools),
             installation=InstallationAdmin(settings, reasons, about(settings, REVISIONS[-1])),
         )  # fmt: skip
 
@@ -154,9 +154,9 @@ class Outward:
         )  # fmt: skip
         return SmsAdmin(parts, SmsReach(self.twilio.of, self.sms.wake))
 
-    def _twilio_admin(self, resources: ResourceAdmin) -> TwilioAdmin:
+    def _twilio_admin(self, resources: ResourceAdmin, pools: PoolAdmin) -> TwilioAdmin:
         api_url, public_url = self.settings.twilio.api_url, self.settings.server.public_url
-        return TwilioAdmin(resources, self.twilio, self.reach, api_url=api_url, public_url=public_url)
+        return TwilioAdmin(resources, self.twilio, pools, self.reach, api_url=api_url, public_url=public_url)
 
     def _make_voice(self) -> TwilioVoice:
         reach = self.reach
@@ -183,6 +183,10 @@ class Outward:
     def _project(self, name: str) -> Project | None:
         return self.directory.project(name)
 
+    def _pooled(self, number: str) -> str | None:
+        """The project whose pool has a number."""
+        return next((one.project for one in self.directory.pools_by_number(number)), None)
+
     def _make_dispatcher(self) -> tuple[Dispatcher, WebhookPorts]:
         guard = TargetGuard(private=self.settings.webhooks.private_targets)
         dispatcher = Dispatcher(self.store, self.clock, self.metrics, partial(Poster, guard, tls_context()))
@@ -195,7 +199,9 @@ class Outward:
             self.settings.server.public_url, self.settings.studio.trusted_proxies,
         ).mount(app)  # fmt: skip
         VoiceRoutes(self.voice, self.metrics, lambda: self.settings.server.public_url).mount(app)
-        inbox = SmsInbox(self.store, self.clock, self.store.add_events, self.metrics, self.settings.sms)
+        inbox = SmsInbox(
+            self.store, self.clock, self.store.add_events, self.metrics, self.settings.sms, self._pooled
+        )
         SmsRoutes(
             inbox, self.metrics, lambda: self.senders.connections, self.settings.server.public_url
         ).mount(app)

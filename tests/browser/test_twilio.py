@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -96,11 +97,41 @@ async def test_an_account_is_connected_used_and_disconnected(
     )
     await page.get_by_role("dialog").get_by_role("button", name="Save").click()
     await expect(page.get_by_role("row").filter(has_text="+15555550100")).to_contain_text("comes here")
+    await row.get_by_role("button", name="Choose where it goes").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Its messages come here, too").click()
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(row).to_contain_text("comes here")
+    await expect(row).to_contain_text("to nobody")
+    assert there["voice_url"].endswith("/voice/call")
+    await row.get_by_role("button", name="Let it go").click()
+    await expect(row).to_contain_text("in use elsewhere")
+
+    await page.get_by_role("button", name="Add to pool").click()
+    await dialog.get_by_label("Numbers").click()
+    await page.get_by_role("option", name="+15555550101").click()
+    await page.keyboard.press("Escape")
+    await dialog.get_by_label("Pool", exact=True).click()
+    await page.get_by_role("option", name="small").click()
+    await shoot("twilio-pool")
+    await dialog.get_by_role("button", name="Add", exact=True).click()
+    await expect(row).to_contain_text("pool small")
+    assert there["voice_url"].endswith("/voice/call")
+    await shoot("twilio-pooled")
+
+    await page.get_by_role("button", name="Make the SIP trunk").click()
+    await expect(dialog.get_by_text("54.172.60.0/30")).to_be_visible()
+    await shoot("twilio-trunk")
+    await dialog.get_by_role("button", name="Make it").click()
+    await expect(page).to_have_url(re.compile("/trunks/main-sip"))
+    await open_page("/twilio")
+    await expect(page.get_by_role("link", name="main-sip")).to_be_visible()
+
     await page.get_by_role("button", name="Disconnect").click()
     await page.get_by_label("Type main to confirm").fill("main")
     await page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
     await expect(page.get_by_text("No Twilio account is connected")).to_be_visible()
-    assert account.number(0)["voice_url"] == ""
+    assert (account.number(0)["voice_url"], there["voice_url"]) == ("", "https://old.example/voice")
 
 
 async def test_those_who_may_only_look_see_no_button(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tieline.admin.access import require
+from tieline.admin.number_import import read_numbers
+from tieline.admin.pools import PoolAdmin
 from tieline.admin.reach import Reach
 from tieline.admin.resources import Fields, ResourceAdmin
 from tieline.errors import Conflict, InvalidInput, NotFound, TielineError
 from tieline.integrations.twilio.accounts import TwilioAccounts
 from tieline.integrations.twilio.client import AccountView, NumberView, TwilioApi
+from tieline.integrations.twilio.sip_networks import SIP_NETWORKS
 from tieline.model import number as numbers
 from tieline.model.environment import Environment
 from tieline.model.principal import Principal
 from tieline.model.record import Record
+from tieline.model.resources import Resources
 from tieline.model.twilio import CallPath, TwilioConnection, TwilioNumber
 from tieline.model.user import Right
 
@@ -27,11 +32,17 @@ VOICE_URL, FALLBACK_URL, STATUS_URL, SMS_URL = (
     "/sms/inbound",
 )
 
+PROFILE = "twilio_voice"
+"""The profile of trunks that take calls by `<Dial><Sip>`."""
+
 SECRETS = ("auth_token", "api_key_secret", "sip_password")
 
 
 class ConnectionView(Record):
-    """A connection without its secrets. `verifies` says whether webhooks can be verified: only with an Auth Token."""
+    """A connection without its secrets. `verifies` says whether webhooks can be verified: only with an Auth Token.
+
+    `sip_trunk` is the trunk that takes its calls by SIP; None while there is none.
+    """
 
     name: str
     account: str
@@ -41,6 +52,7 @@ class ConnectionView(Record):
     edge: str | None
     sip_username: str | None
     verifies: bool
+    sip_trunk: str | None
     numbers: tuple[TwilioNumber, ...]
 
 
@@ -58,12 +70,23 @@ class NumberLine(Record):
 
 
 class Choice(Record):
-    """What is to become of a number. `project` None: it is for pools only. `manage`: we set its webhooks at Twilio."""
+    """What is to become of a number. `project` None: it is for pools only.
+
+    `manage`: we set its webhooks at Twilio; with `messages`, that of its messages as well.
+    """
 
     project: str | None = None
     env: Environment = Environment.LIVE
     path: CallPath = CallPath.MEDIA_STREAM
     manage: bool = True
+    messages: bool = True
+
+
+class Pooled(Record):
+    """Numbers that a pool has now, and what stood in the way of others, in words."""
+
+    numbers: tuple[str, ...]
+    failed: tuple[str, ...]
 
 
 class TwilioAdmin:
@@ -73,6 +96,7 @@ class TwilioAdmin:
         self,
         resources: ResourceAdmin,
         accounts: TwilioAccounts,
+        pools: PoolAdmin,
         reach: Reach,
         *,
         api_url: str | None = None,
@@ -80,19 +104,20 @@ class TwilioAdmin:
     ) -> None:
         self._resources = resources
         self._accounts = accounts
+        self._pools = pools
         self._reach = reach
-        self._api_url = api_url
         self.reachable = bool(public_url or api_url)
 
     # -- connections ------------------------------------------------------------------------------------------
 
     async def connections(self, who: Principal) -> list[ConnectionView]:
         """All connections that they may see."""
-        return [_shown(one) for one in (await self._resources.resources(who)).twilio]
+        resources = await self._resources.resources(who)
+        return [_shown(one, resources) for one in resources.twilio]
 
     async def connection(self, who: Principal, name: str) -> ConnectionView:
         """One connection. Raises `NotFound`."""
-        return _shown(await self._find(who, name))
+        return _shown(await self._find(who, name), await self._resources.resources(who))
 
     async def connect(self, who: Principal, fields: Mapping[str, Any]) -> AccountView:
         """Make a connection whose credentials Twilio accepts; `fields` as a resource file has them.
@@ -113,6 +138,7 @@ class TwilioAdmin:
     async def change(self, who: Principal, name: str, changes: Mapping[str, Any]) -> AccountView:
         """Change credentials or region. A secret that is None stays as it is; anything else None is taken away."""
         require(who, Right.TELEPHONY)
+        await self._find(who, name)
         laid = {key: value for key, value in changes.items() if value is not None or key not in SECRETS}
 
         def edit(there: Fields | None) -> Fields:
@@ -131,7 +157,7 @@ class TwilioAdmin:
         return await self._accounts.of(await self._find(who, name)).account()
 
     async def _check(self, connection: TwilioConnection) -> AccountView:
-        api = TwilioApi(connection, self._api_url)
+        api = self._accounts.make(connection)
         try:
             account = await api.account()
             if account.status not in {"active", ""}:
@@ -183,9 +209,19 @@ class TwilioAdmin:
             )
         if choice.manage and not connection.auth_token:
             raise InvalidInput("without the Auth Token no webhook of Twilio's can be verified: add it first")
-        wanted = self._wanted(there) if choice.manage else {}
+        wanted = self._wanted(there, messages=choice.messages) if choice.manage else {}
         previous = dict(before.previous) if before is not None else {}
-        previous |= {key: there.settings.get(key, "") for key in wanted if key not in previous}
+        # What points at us already was pasted by hand: to put that back would not let the number go.
+        was = {
+            key: "" if value == wanted.get(key) and not key.endswith("_method") else value
+            for key, value in there.settings.items()
+        }
+        previous |= {key: was.get(key, "") for key in wanted if key not in previous}
+        if choice.manage and not choice.messages:
+            if there.settings.get("sms_url") == self.to_paste()["sms_url"]:
+                wanted |= {key: value for key, value in previous.items() if key.startswith("sms_")}
+            previous = {key: value for key, value in previous.items() if not key.startswith("sms_")}
+        old = None if before is None else await self._written(who, name, sid)
         fields = {
             "number": numbers.dialled(there.number) or there.number, "sid": sid, "project": choice.project,
             "env": choice.env.value, "path": choice.path.value, "managed": choice.manage,
@@ -200,18 +236,20 @@ class TwilioAdmin:
             elif before is not None and before.managed:
                 await self._put_back(api, before)
         except TielineError:
-            if before is None:
-                await self._write(who, name, sid, None)
+            await self._write(who, name, sid, old)
             raise
         return next(one for one in (await self._find(who, name)).numbers if one.sid == sid)
 
     async def release(self, who: Principal, name: str, sid: str) -> None:
-        """Let a number go: what stood in its webhooks before stands there again."""
+        """Let a number go: what stood in its webhooks before stands there again, and no pool hands it out any more."""
         require(who, Right.TELEPHONY)
         connection = await self._find(who, name)
         line = next((one for one in connection.numbers if one.sid == sid), None)
         if line is None:
             raise NotFound("this number was not chosen")
+        if line.project is None:
+            for pool in await self._holding(who, connection, line.number):
+                await self._pools.remove_numbers(who, pool, [line.number])
         if line.managed:
             await self._put_back(self._accounts.of(connection), line)
         await self._write(who, name, sid, None)
@@ -223,6 +261,13 @@ class TwilioAdmin:
         """
         require(who, Right.TELEPHONY)
         connection = await self._find(who, name)
+        trusting = [one for one in (await self._resources.resources(who)).pools if name in one.trunks]
+        for pool in trusting:
+            if pool.trunks == (name,):
+                # Without any, it would take calls of every trunk.
+                raise Conflict(
+                    f"the pool {pool.name} takes calls of this connection alone: change its trunks first"
+                )
         failed: list[str] = []
         for line in connection.numbers:
             try:
@@ -233,8 +278,85 @@ class TwilioAdmin:
             raise Conflict(
                 f"not every number could be put back, so the connection stays: {'; '.join(failed)}"
             )
+        for pool in trusting:
+            kept = [one for one in pool.trunks if one != name]
+            await self._resources.update(who, "pools", pool.name, {"trunks": kept})
         await self._resources.remove(who, KIND, name)
         return failed
+
+    # -- pools and the SIP path -------------------------------------------------------------------------------
+
+    async def add_to_pool(
+        self, who: Principal, name: str, sids: Sequence[str], pool: str, choice: Choice | None = None
+    ) -> Pooled:
+        """Make numbers of the account members of a pool, which says whose calls they bring; `choice.project` is unused.
+
+        A number whose webhooks cannot be set stays out. A pool that names its trunks names the connection from then on.
+        Raises `NotFound`, `Conflict` for another account's pool, and `InvalidFields` for a number of another pool.
+        """
+        require(who, Right.TELEPHONY)
+        connection = await self._find(who, name)
+        wanted = choice or Choice()
+        await self._pool_of(who, connection, pool)
+        known = {
+            one.sid: numbers.dialled(one.number) for one in await self._accounts.of(connection).numbers()
+        }
+        given = {sid: number for sid in dict.fromkeys(sids) if (number := known.get(sid)) is not None}
+        if not given or len(given) < len(set(sids)):
+            raise NotFound("choose numbers of this account")
+        # That no other pool has one of them is found out before anything is changed at Twilio.
+        await self._resources.preview(who, "pools", pool, _with_numbers(list(given.values()), name))
+        ready, failed = [], []
+        for sid, number in given.items():
+            try:
+                await self.choose(
+                    who,
+                    name,
+                    sid,
+                    Choice(env=wanted.env, path=wanted.path, manage=wanted.manage, messages=wanted.messages),
+                )
+                ready.append(number)
+            except TielineError as error:
+                failed.append(f"{number}: {error.message}")
+        if ready:
+            await self._resources.edit(who, "pools", pool, _with_numbers(ready, name))
+        return Pooled(numbers=tuple(ready), failed=tuple(failed))
+
+    async def make_trunk(self, who: Principal, name: str) -> str:
+        """Make the trunk that takes a connection's calls by SIP: from Twilio's addresses, by a password; its name.
+
+        The password is the connection's, made here where it has none. Raises `Conflict` where there is such a trunk.
+        """
+        require(who, Right.TELEPHONY)
+        connection = await self._find(who, name)
+        resources = await self._resources.resources(who)
+        there = _sip_trunk(connection, resources)
+        if there is not None:
+            raise Conflict(f"the trunk {there} takes its calls by SIP already")
+        user = connection.sip_username or f"twilio-{name}"[:60]
+        password = connection.sip_password or secrets.token_urlsafe(24)
+        trunk = f"{name}-sip"
+        fields = {
+            "name": trunk, "account": _account_of(connection, resources), "profile": PROFILE,
+            "networks": [one.network for one in SIP_NETWORKS], "auth_username": user, "auth_password": password,
+        }  # fmt: skip
+        await self._resources.create(who, "trunks", fields)
+        if connection.sip_username is None:
+            await self._resources.update(who, KIND, name, {"sip_username": user, "sip_password": password})
+        return trunk
+
+    async def _pool_of(self, who: Principal, connection: TwilioConnection, pool: str) -> None:
+        found = (await self._pools.pool(who, pool)).pool
+        resources = await self._resources.resources(who)
+        accounts = {one.id: one.account for one in resources.projects}
+        if accounts.get(found.project) != connection.account:
+            raise Conflict(f"the pool {pool} is another account's than the connection")
+
+    async def _holding(self, who: Principal, connection: TwilioConnection, number: str) -> list[str]:
+        """The pools of the connection's account that have a number."""
+        resources = await self._resources.resources(who)
+        own = {one.id for one in resources.projects if one.account == connection.account}
+        return [one.name for one in resources.pools if one.project in own and number in one.numbers]
 
     # -- inside -----------------------------------------------------------------------------------------------
 
@@ -244,18 +366,24 @@ class TwilioAdmin:
             raise NotFound(f"there is no Twilio connection {name}")
         return found
 
-    def _wanted(self, there: NumberView) -> dict[str, str]:
+    async def _written(self, who: Principal, name: str, sid: str) -> Fields | None:
+        """A number of a connection as a resource file has it."""
+        lines = (await self._resources.fields(who, KIND, name)).get("numbers", ())
+        return next((dict(one) for one in lines if one["sid"] == sid), None)
+
+    def _wanted(self, there: NumberView, *, messages: bool = True) -> dict[str, str]:
         """The settings that bring a number's calls and messages to us."""
         urls = self.to_paste()
         wanted = {}
         for name in ("voice_url", "voice_fallback_url", "status_callback"):
             wanted[name] = urls[name]
             wanted[f"{name.removesuffix('_url')}_method"] = "POST"
-        if there.sms:
+        takes_messages = there.sms and messages
+        if takes_messages:
             wanted |= {"sms_url": urls["sms_url"], "sms_method": "POST"}
         # A trunk or an app would be asked in place of the webhooks.
         for name in ("trunk_sid", "voice_application_sid", "sms_application_sid"):
-            if there.settings.get(name):
+            if there.settings.get(name) and (takes_messages or not name.startswith("sms_")):
                 wanted[name] = ""
         return wanted
 
@@ -294,9 +422,39 @@ class TwilioAdmin:
         return self._resources.edit(who, KIND, name, edit)
 
 
-def _shown(connection: TwilioConnection) -> ConnectionView:
+def _with_numbers(added: Sequence[str], connection: str) -> Callable[[Fields | None], Fields]:
+    """The edit of a pool that puts numbers behind those that it has; where it names trunks, the connection, too."""
+
+    def edit(there: Fields | None) -> Fields:
+        pool = dict(there or {})
+        trunks = list(pool.get("trunks", ()))
+        if trunks and connection not in trunks:
+            pool["trunks"] = [*trunks, connection]
+        held = list(read_numbers("\n".join(map(str, pool.get("numbers", ()))), (), None).numbers)
+        return {**pool, "numbers": [*held, *(one for one in added if one not in held)]}
+
+    return edit
+
+
+def _sip_trunk(connection: TwilioConnection, resources: Resources) -> str | None:
+    return next(
+        (
+            one.name
+            for one in resources.trunks
+            if one.profile == PROFILE and one.account in {None, connection.account}
+        ),
+        None,
+    )
+
+
+def _account_of(connection: TwilioConnection, resources: Resources) -> str:
+    return next((one.slug for one in resources.accounts if one.id == connection.account), connection.account)
+
+
+def _shown(connection: TwilioConnection, resources: Resources) -> ConnectionView:
     return ConnectionView(
         name=connection.name, account=connection.account, account_sid=connection.account_sid,
         api_key_sid=connection.api_key_sid, region=connection.region, edge=connection.edge,
-        sip_username=connection.sip_username, verifies=bool(connection.auth_token), numbers=connection.numbers,
+        sip_username=connection.sip_username, verifies=bool(connection.auth_token),
+        sip_trunk=_sip_trunk(connection, resources), numbers=connection.numbers,
     )  # fmt: skip

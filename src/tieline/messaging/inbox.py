@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from tieline.clock import Clock
@@ -24,16 +24,23 @@ from tieline.store.outbox import SmsStore
 
 
 class SmsInbox:
-    """Takes what the provider's verified webhooks say."""
+    """Takes what the provider's verified webhooks say. `pooled` tells the project whose pool has a number."""
 
     def __init__(
-        self, store: SmsStore, clock: Clock, add_events: AddEvents, metrics: Metrics, settings: SmsSettings
+        self,
+        store: SmsStore,
+        clock: Clock,
+        add_events: AddEvents,
+        metrics: Metrics,
+        settings: SmsSettings,
+        pooled: Callable[[str], str | None] = lambda number: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._add_events = add_events
         self._metrics = metrics
         self._settings = settings
+        self._pooled = pooled
         self._log = get_logger("sms")
 
     async def take_status(
@@ -108,7 +115,7 @@ class SmsInbox:
         return SmsMessage(
             id=f"in-{inbound.sid}",
             account=connection.account,
-            project=(number.project if number is not None else None) or "",
+            project=(number.project if number is not None else None) or self._pooled(recipient) or "",
             env=number.env if number is not None else Environment.LIVE,
             conversation_id=None,
             inbound=True,

@@ -34,6 +34,16 @@ def inbound(body: str = "Hello", sid: str = "SMin", **more: str) -> dict[str, st
     return {"MessageSid": sid, "From": "+15550100", "To": "+15550199", "Body": body, "NumMedia": "0", **more}
 
 
+async def test_a_message_to_a_pool_s_number_is_of_the_pool_s_project(post: Post) -> None:
+    """The number's own project goes before; a number of neither is of the account alone."""
+    pooled = {"+15550198": "PROJECT-pool", "+15550199": "PROJECT-pool"}
+    inbox = SmsInbox(post.store, post.clock, post._add_events, post.metrics, SmsSettings(), pooled.get)
+    for index, number in enumerate(("+15550197", "+15550198", "+15550199")):
+        await inbox.take_message(CONNECTION, inbound(sid=f"SM{index}", To=number))
+    found = [await post.store.sms(f"in-SM{index}") for index in range(3)]
+    assert [one.project for one in found if one is not None] == ["", "PROJECT-pool", "x"]
+
+
 async def test_states_follow_one_another_and_never_back(post: Post) -> None:
     inbox = inbox_of(post)
     await post.store.add_sms([message(state=SmsState.ACCEPTED, provider_sid="SM1", next_at=None)])

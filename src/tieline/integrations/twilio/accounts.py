@@ -15,12 +15,16 @@ class TwilioAccounts:
         self._base_url = base_url
         self._apis: dict[str, TwilioApi] = {}
 
+    def make(self, connection: TwilioConnection) -> TwilioApi:
+        """A client of its own, for whoever closes it. Raises `InvalidInput` for a connection without credentials."""
+        return TwilioApi(connection, self._base_url)
+
     def of(self, connection: TwilioConnection) -> TwilioApi:
         """The client of a connection as it is now. Raises `InvalidInput` for one without credentials."""
         found = self._apis.get(connection.name)
         if found is None or _access(found.connection) != _access(connection):
             # The old one's requests that are under way may finish; it has nothing but idle connections to close.
-            found = self._apis[connection.name] = TwilioApi(connection, self._base_url)
+            found = self._apis[connection.name] = self.make(connection)
         return found
 
     async def keep(self, connections: Iterable[TwilioConnection]) -> None:

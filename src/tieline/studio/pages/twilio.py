@@ -8,13 +8,15 @@ from nicegui import ui
 
 from tieline.admin.twilio import Choice, ConnectionView, NumberLine
 from tieline.errors import TielineError
+from tieline.integrations.twilio.sip_networks import SIP_NETWORKS, SOURCE
 from tieline.model.environment import Environment
-from tieline.model.twilio import CallPath
+from tieline.model.twilio import CallPath, TwilioNumber
 from tieline.model.user import Right
 from tieline.studio.frame import Group, View, page, telling
-from tieline.studio.parts.cards import card, row, section, stack, titled_card, values
+from tieline.studio.parts.cards import row, section, stack, titled_card, values
 from tieline.studio.parts.code import code_block
 from tieline.studio.parts.dialogs import Dialog, confirm_by_name
+from tieline.studio.parts.forms import Form
 from tieline.studio.parts.states import Tone, badge, empty, failed, tell
 from tieline.studio.parts.tables import Column, DataTable, table
 
@@ -26,7 +28,14 @@ PATHS = {
     CallPath.SIP.value: "SIP",
 }
 
-PATH_HINT = "A media stream needs nothing else; SIP needs a trunk that takes Twilio's addresses"
+PATH_HINT = (
+    "A media stream needs nothing else; SIP needs a trunk that takes Twilio's calls: Make the SIP trunk"
+)
+
+MESSAGES_HINT = (
+    "STOP, START and HELP are then honoured, and every message is listed under Build, SMS. Otherwise the number's "
+    "message webhook stays as it is"
+)
 
 PASTE_LABELS = {
     "voice_url": "A call comes in (webhook, HTTP POST)",
@@ -41,6 +50,7 @@ COLUMNS = (
     Column("project", "Goes to"),
     Column("env", "Environment", nowrap=True),
     Column("path", "Path", nowrap=True),
+    Column("messages", "Messages", nowrap=True),
     Column(
         "acts", "", "actions",
         actions=(("choose", "tune", "Choose where it goes"), ("release", "link_off", "Let it go")),
@@ -94,7 +104,9 @@ class _Connection:
             with beside, row():
                 badge("webhooks verified", Tone.GOOD) if one.verifies else badge("no Auth Token", Tone.WARN)
                 if may:
+                    makes = () if one.sip_trunk else (("Make the SIP trunk", "route", self._make_trunk),)
                     for text, icon, act in (
+                        *makes,
                         ("Check", "verified_user", self._check),
                         ("Credentials", "key", self._change),
                         ("Disconnect", "link_off", self._disconnect),
@@ -105,6 +117,7 @@ class _Connection:
                     "Account SID": one.account_sid,
                     "Requests by": f"API key {one.api_key_sid}" if one.api_key_sid else "Auth Token",
                     "Region": f"{one.region}, edge {one.edge}" if one.region else "United States (default)",
+                    "SIP trunk": self._show_trunk if one.sip_trunk else "none: calls come by media stream",
                 }
             )
             if not one.verifies:
@@ -117,8 +130,11 @@ class _Connection:
             await self._show_numbers()
         self._show_paste()
 
+    def _show_trunk(self) -> None:
+        ui.link(self._connection.sip_trunk or "", f"/trunks/{self._connection.sip_trunk}")
+
     async def _show_numbers(self) -> None:
-        with card(flush=True):
+        with titled_card("Numbers", flush=True) as beside:
             try:
                 lines = await self._view.admin.twilio.numbers(self._view.who, self._connection.name)
             except TielineError as error:
@@ -129,6 +145,9 @@ class _Connection:
                 text="Buy one in the Twilio console, and it appears here.", label=f"Numbers of {self._connection.name}",
                 sort_by="number", on_act=self._act,
             )  # fmt: skip
+            if lines:
+                with beside:
+                    ui.button("Add to pool", icon="playlist_add", on_click=self._pool).props("flat dense")
             self._fill(lines)
 
     def _fill(self, lines: list[NumberLine]) -> None:
@@ -153,7 +172,19 @@ class _Connection:
             "path": ""
             if chosen is None
             else {"sip": "SIP", "media_stream": "media stream"}[chosen.path.value],
+            "messages": self._messages(line),
         }
+
+    def _messages(self, line: NumberLine) -> str:
+        """What happens to a number's messages."""
+        if not line.twilio.sms:
+            return "cannot"
+        url = line.twilio.settings.get("sms_url", "")
+        if line.twilio.settings.get("sms_application_sid"):
+            return "to a TwiML app"
+        if url == self._view.admin.twilio.to_paste()["sms_url"]:
+            return "come here"
+        return "elsewhere" if url else "to nobody"
 
     def _show_paste(self) -> None:
         with (
@@ -196,7 +227,7 @@ class _Connection:
             given = dialog.form.values()
             choice = Choice(
                 project=given["project"] or None, env=Environment(given["env"]), path=CallPath(given["path"]),
-                manage=bool(given["manage"]),
+                manage=bool(given["manage"]), messages=bool(given["messages"]),
             )  # fmt: skip
             await view.admin.twilio.choose(view.who, name, line.twilio.sid, choice)
             ui.notify(f"{line.twilio.number} comes here now", type="positive")
@@ -214,18 +245,84 @@ class _Connection:
             form.choice(
                 "project", "Project", {POOLS_ONLY: "None: it is a number of pools", **projects},
                 value=(line.project or POOLS_ONLY) if there is not None else next(iter(projects), POOLS_ONLY),
-                hint="For a pool, choose none here and add the number to the pool under Numbers & Pools",
+                hint="For a pool, use Add to pool",
             )  # fmt: skip
             env = there.env if there is not None else Environment.LIVE
             form.choice("env", "Environment", [one.value for one in Environment], value=env.value)
-            path = there.path if there is not None else CallPath.MEDIA_STREAM
-            form.choice("path", "How its calls come in", PATHS, value=path.value, hint=PATH_HINT)
-            form.switch(
-                "manage", "Set the number's webhooks at Twilio",
-                value=there.managed if there is not None else view.admin.twilio.reachable,
-                hint="Otherwise paste them yourself; they are shown on the page",
-            )  # fmt: skip
+            self._ways(form, there)
         dialog.open()
+
+    async def _pool(self) -> None:
+        """The dialog that makes numbers members of a pool."""
+        view, name = self._view, self._connection.name
+        with telling(), self._dialogs:
+            resources = await view.admin.resources.resources(view.who)
+            account = next((one.id for one in resources.accounts if one.id == self._connection.account), "")
+            own = {one.id for one in resources.projects if one.account == account}
+            pools = {one.name: one.name for one in resources.pools if one.project in own}
+
+            async def add() -> None:
+                given = dialog.form.values()
+                choice = Choice(
+                    path=CallPath(given["path"]),
+                    manage=bool(given["manage"]),
+                    messages=bool(given["messages"]),
+                )
+                made = await view.admin.twilio.add_to_pool(
+                    view.who, name, given["numbers"], given["pool"], choice
+                )
+                for told in made.failed:
+                    ui.notify(told, type="negative")
+                if made.numbers:
+                    ui.notify(f"Pool {given['pool']} has {', '.join(made.numbers)}", type="positive")
+                await self._refresh()
+
+            dialog = Dialog("Add numbers to a pool", "Add", add)
+            with dialog:
+                if not pools:
+                    tell(text="The account has no pool yet. Make one under Numbers & Pools.", tone=Tone.WARN)
+                    dialog.button.disable()
+                tell(
+                    text="A call to a pool's number goes to whoever reserved it. Its project and environment are those "
+                    "of the pool.",
+                    tone=Tone.INFO,
+                )
+                form = dialog.form
+                free = {sid: line.twilio.number for sid, line in self._lines.items() if not line.pools}
+                field = ui.select(free, label="Numbers", value=[], multiple=True)
+                form.add("numbers", field.props("outlined dense options-dense use-chips"))
+                form.choice("pool", "Pool", pools, value=next(iter(pools), None))
+                self._ways(form, None)
+            dialog.open()
+
+    def _make_trunk(self) -> None:
+        """The dialog that offers the trunk for calls by SIP."""
+        view, name = self._view, self._connection.name
+
+        async def make() -> None:
+            ui.navigate.to(f"/trunks/{await view.admin.twilio.make_trunk(view.who, name)}")
+
+        dialog = Dialog("Make the SIP trunk", "Make it", make)
+        with dialog:
+            ui.label(
+                "Numbers on the SIP path need a trunk that takes Twilio's calls. This one takes them from the "
+                "addresses that Twilio publishes, with a user and a password that Twilio is given with each call."
+            ).classes("tl-wrap")
+            values({one.place: one.network for one in SIP_NETWORKS})
+            ui.label(f"Source: {SOURCE}").classes("tl-muted tl-wrap")
+        dialog.open()
+
+    def _ways(self, form: Form, there: TwilioNumber | None) -> None:
+        """The fields that say how a number's calls and messages come in."""
+        path = there.path if there is not None else CallPath.MEDIA_STREAM
+        form.choice("path", "How its calls come in", PATHS, value=path.value, hint=PATH_HINT)
+        form.switch(
+            "manage", "Set the number's webhooks at Twilio",
+            value=there.managed if there is not None else self._view.admin.twilio.reachable,
+            hint="Otherwise paste them yourself; they are shown on the page",
+        )  # fmt: skip
+        taken = there is None or not there.managed or "sms_url" in there.previous
+        form.switch("messages", "Its messages come here, too", value=taken, hint=MESSAGES_HINT)
 
     async def _check(self) -> None:
         with telling():
