@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 
 from tests.integration.served import Served, eventually
+from tests.integration.twilio_api.server import ACCOUNT, TOKEN, TwilioApiServer, number_sid, twilio_api
 from tieline.model.sms import SmsMessage, SmsState
 from tieline.store.outbox import SmsFilter
 from tieline.store.sqlite import SqliteStore
 
-ACCOUNT, TOKEN = "AC" + "0a" * 16, "an-auth-token-of-32-characters-00"
+pytestmark = pytest.mark.needs("node", "prism")
 PUBLIC = "https://tieline.example"
 RESOURCES = f"""
 accounts: [{{slug: northwind}}]
@@ -31,88 +26,18 @@ twilio:
     account: northwind
     account_sid: {ACCOUNT}
     auth_token: {TOKEN}
-    numbers: [{{number: "+15555550100", sid: PN{"0a" * 16}, project: desk}}]
+    numbers: [{{number: "+15555550100", sid: {number_sid(0)}, project: desk}}]
 """
 
 
-class Account:
-    """The messages of an account at Twilio. `cut` answers the next request to send by a broken connection."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.made: list[dict[str, Any]] = []
-        self.cut = False
-
-    def answer(self, method: str, fields: dict[str, str]) -> tuple[int, Any]:
-        if method == "GET":
-            return 200, {
-                "messages": list(reversed(self.made)),
-                "page": 0,
-                "page_size": 50,
-                "next_page_uri": None,
-            }
-        if fields["To"].endswith("999"):
-            return 400, {"code": 21211, "message": "Invalid 'To' Phone Number", "status": 400}
-        message = {
-            "sid": f"SM{len(self.made):032x}", "account_sid": ACCOUNT, "to": fields["To"], "from": fields.get("From"),
-            "body": fields["Body"], "status": "queued", "num_segments": "1", "direction": "outbound-api",
-            "messaging_service_sid": fields.get("MessagingServiceSid"), "error_code": None, "error_message": None,
-            "date_created": datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S +0000"),
-            "callback": fields.get("StatusCallback"),
-        }  # fmt: skip
-        self.made.append(message)
-        return 201, message
-
-
-@contextmanager
-def serve(account: Account) -> Iterator[None]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._serve("GET")
-
-        def do_POST(self) -> None:
-            self._serve("POST")
-
-        def _serve(self, method: str) -> None:
-            assert self.path.partition("?")[0] == f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
-            assert (
-                self.headers["authorization"] == f"Basic {b64encode(f'{ACCOUNT}:{TOKEN}'.encode()).decode()}"
-            )
-            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-            status, answer = account.answer(method, dict(parse_qsl(body)))
-            if method == "POST" and account.cut:
-                account.cut = False
-                self.close_connection = True
-                return
-            text = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    account.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwilioApiServer]:
+    with twilio_api(tmp_path_factory.mktemp("twilio")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    made = Account()
-    with serve(made):
-        yield made
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, account: Account) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, account: TwilioApiServer) -> Iterator[Served]:
     settings: dict[str, dict[str, Any]] = {
         "twilio": {"api_url": account.url},
         "server": {"public_url": PUBLIC},
@@ -169,13 +94,13 @@ async def post(served: Served, path: str, *, token: str = TOKEN, **fields: str) 
 
 
 async def test_a_message_goes_out_and_its_states_come_back(
-    served: Served, account: Account, store: SqliteStore
+    served: Served, account: TwilioApiServer, store: SqliteStore
 ) -> None:
     await put(store, "one")
     sent = await until(store, "one", SmsState.ACCEPTED)
-    (made,) = [one for one in account.made if one["body"] == "Hello from one"]
+    (made,) = [one for one in account.messages if one["body"] == "Hello from one"]
     assert (made["from"], made["to"], sent.provider_sid) == ("+15555550100", "+15557654321", made["sid"])
-    assert made["callback"] == f"{PUBLIC}/sms/status?message=one"
+    assert account.callback_of(made["sid"]) == f"{PUBLIC}/sms/status?message=one"
     path = "/sms/status?message=one"
     for word in ("sent", "delivered", "sent", "delivered"):
         answer = await post(served, path, MessageSid=made["sid"], MessageStatus=word)
@@ -184,7 +109,9 @@ async def test_a_message_goes_out_and_its_states_come_back(
     assert [one.state.value for one in found.history] == ["waiting", "sending", "accepted", "sent"]
 
 
-async def test_what_twilio_refuses_is_explained(account: Account, store: SqliteStore, served: Served) -> None:
+async def test_what_twilio_refuses_is_explained(
+    account: TwilioApiServer, store: SqliteStore, served: Served
+) -> None:
     await put(store, "bad", to="+15550000999")
     failed = await until(store, "bad", SmsState.FAILED)
     assert failed.error_code == 21211
@@ -192,19 +119,21 @@ async def test_what_twilio_refuses_is_explained(account: Account, store: SqliteS
 
 
 async def test_an_answer_that_is_lost_sends_nothing_twice(
-    served: Served, account: Account, store: SqliteStore
+    served: Served, account: TwilioApiServer, store: SqliteStore
 ) -> None:
     account.cut = True
     await put(store, "lost")
     await until(store, "lost", SmsState.SENDING)
-    (made,) = [one for one in account.made if one["body"] == "Hello from lost"]
+    (made,) = [one for one in account.messages if one["body"] == "Hello from lost"]
     await post(served, "/sms/status?message=lost", MessageSid=made["sid"], MessageStatus="sent")
     found = await until(store, "lost", SmsState.SENT)
     assert found.provider_sid == made["sid"]
-    assert len([one for one in account.made if one["body"] == "Hello from lost"]) == 1
+    assert len([one for one in account.messages if one["body"] == "Hello from lost"]) == 1
 
 
-async def test_stop_is_honoured_until_start(served: Served, account: Account, store: SqliteStore) -> None:
+async def test_stop_is_honoured_until_start(
+    served: Served, account: TwilioApiServer, store: SqliteStore
+) -> None:
     person = {"From": "+15557770000", "To": "+15555550100"}
     answer = await post(served, "/sms/inbound", MessageSid="SM1", Body="Stop", **person)
     assert "no more messages" in answer.text
