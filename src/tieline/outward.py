@@ -183,9 +183,10 @@ class Outward:
     def _project(self, name: str) -> Project | None:
         return self.directory.project(name)
 
-    def _pooled(self, number: str) -> str | None:
-        """The project whose pool has a number."""
-        return next((one.project for one in self.directory.pools_by_number(number)), None)
+    def _pooled(self, account: str, number: str) -> str | None:
+        """The project of an account whose pool has a number."""
+        found = (self.directory.project(one.project) for one in self.directory.pools_by_number(number))
+        return next((one.id for one in found if one is not None and one.account == account), None)
 
     def _make_dispatcher(self) -> tuple[Dispatcher, WebhookPorts]:
         guard = TargetGuard(private=self.settings.webhooks.private_targets)

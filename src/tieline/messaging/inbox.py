@@ -24,7 +24,7 @@ from tieline.store.outbox import SmsStore
 
 
 class SmsInbox:
-    """Takes what the provider's verified webhooks say. `pooled` tells the project whose pool has a number."""
+    """Takes what verified webhooks say. `pooled` tells the project of an account whose pool has a number."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class SmsInbox:
         add_events: AddEvents,
         metrics: Metrics,
         settings: SmsSettings,
-        pooled: Callable[[str], str | None] = lambda number: None,
+        pooled: Callable[[str, str], str | None] = lambda account, number: None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -115,7 +115,9 @@ class SmsInbox:
         return SmsMessage(
             id=f"in-{inbound.sid}",
             account=connection.account,
-            project=(number.project if number is not None else None) or self._pooled(recipient) or "",
+            project=(number.project if number is not None else None)
+            or self._pooled(connection.account, recipient)
+            or "",
             env=number.env if number is not None else Environment.LIVE,
             conversation_id=None,
             inbound=True,

@@ -86,14 +86,14 @@ async def test_rights_and_accounts_are_kept(world: TwilioWorld) -> None:
             with pytest.raises(Forbidden):
                 await act
     assert await twilio.connections(STRANGER) == []
-    for act in (
+    for hidden in (
         twilio.connection(STRANGER, "main"), twilio.check(STRANGER, "main"), twilio.numbers(STRANGER, "main"),
         twilio.change(STRANGER, "main", {}), twilio.choose(STRANGER, "main", ZERO, Choice()),
         twilio.disconnect(STRANGER, "main"), twilio.make_trunk(STRANGER, "main"),
         twilio.add_to_pool(STRANGER, "main", [ZERO], "main"),
     ):  # fmt: skip
         with pytest.raises(NotFound):
-            await act
+            await hidden
     assert world.settings(0, "voice_url") == ("",)
 
 
@@ -178,7 +178,9 @@ async def test_what_somebody_has_changed_since_stays(world: TwilioWorld) -> None
     assert world.settings(0, "voice_url", "sms_url") == ("https://new.example/v", "")
 
 
-async def test_a_choice_that_twilio_refuses_leaves_things_as_they_were(world: TwilioWorld) -> None:
+async def test_a_choice_that_twilio_refuses_leaves_things_as_they_were(
+    world: TwilioWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     twilio = await world.connect()
     kept = await twilio.choose(OWNER, "main", ONE, Choice(project="desk"))
     answer = world.api.answer
@@ -187,7 +189,7 @@ async def test_a_choice_that_twilio_refuses_leaves_things_as_they_were(world: Tw
         world.api.refuse = (400, 21502, "Invalid") if method == "POST" else None
         return answer(method, *rest)
 
-    world.api.answer = refuse_changes  # type: ignore[method-assign]
+    monkeypatch.setattr(world.api, "answer", refuse_changes)
     with pytest.raises(TwilioRefused):
         await twilio.choose(OWNER, "main", ZERO, Choice(project="desk"))
     for choice in (Choice(env=Environment.SANDBOX), Choice(project="desk", manage=False)):
@@ -257,7 +259,9 @@ async def test_disconnecting_leaves_the_pools_as_they_were(world: TwilioWorld, o
         await twilio.disconnect(OWNER, "main")
 
 
-async def test_a_pool_takes_no_number_that_cannot_ring(world: TwilioWorld) -> None:
+async def test_a_pool_takes_no_number_that_cannot_ring(
+    world: TwilioWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     twilio = await world.connect()
     for sids in ([], [number_sid(7)], [ZERO, number_sid(7)]):
         with pytest.raises(NotFound, match="numbers of this account"):
@@ -274,7 +278,7 @@ async def test_a_pool_takes_no_number_that_cannot_ring(world: TwilioWorld) -> No
         world.api.refuse = (400, 21502, "Invalid") if method == "POST" and ONE in path else None
         return answer(method, path, *rest)
 
-    world.api.answer = refuse_one  # type: ignore[method-assign]
+    monkeypatch.setattr(world.api, "answer", refuse_one)
     made = await twilio.add_to_pool(OWNER, "main", [ZERO, ONE], "main")
     assert made.numbers == ("+15555550100",)
     assert made.failed[0].startswith("+15555550101: ")

@@ -37,7 +37,12 @@ def inbound(body: str = "Hello", sid: str = "SMin", **more: str) -> dict[str, st
 async def test_a_message_to_a_pool_s_number_is_of_the_pool_s_project(post: Post) -> None:
     """The number's own project goes before; a number of neither is of the account alone."""
     pooled = {"+15550198": "PROJECT-pool", "+15550199": "PROJECT-pool"}
-    inbox = SmsInbox(post.store, post.clock, post._add_events, post.metrics, SmsSettings(), pooled.get)
+
+    def pool_of(account: str, number: str) -> str | None:
+        assert account == CONNECTION.account
+        return pooled.get(number)
+
+    inbox = SmsInbox(post.store, post.clock, post._add_events, post.metrics, SmsSettings(), pool_of)
     for index, number in enumerate(("+15550197", "+15550198", "+15550199")):
         await inbox.take_message(CONNECTION, inbound(sid=f"SM{index}", To=number))
     found = [await post.store.sms(f"in-SM{index}") for index in range(3)]
