@@ -97,6 +97,18 @@ async def test_an_account_is_connected_used_and_disconnected(
     )
     await page.get_by_role("dialog").get_by_role("button", name="Save").click()
     await expect(page.get_by_role("row").filter(has_text="+15555550100")).to_contain_text("comes here")
+    await _pooled_and_by_sip(account, page, open_page, shoot)
+    await page.get_by_role("button", name="Disconnect").click()
+    await page.get_by_label("Type main to confirm").fill("main")
+    await page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
+    await expect(page.get_by_text("No Twilio account is connected")).to_be_visible()
+    assert (account.number(0)["voice_url"], there["voice_url"]) == ("", "https://old.example/voice")
+
+
+async def _pooled_and_by_sip(account: TwilioApiServer, page: Page, open_page: OpenPage, shoot: Shoot) -> None:
+    """A number without its messages, then in a pool; the trunk of the SIP path."""
+    there = account.number(1)
+    row = page.get_by_role("row").filter(has_text="+15555550101")
     await row.get_by_role("button", name="Choose where it goes").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Its messages come here, too").click()
@@ -126,12 +138,6 @@ async def test_an_account_is_connected_used_and_disconnected(
     await expect(page).to_have_url(re.compile("/trunks/main-sip"))
     await open_page("/twilio")
     await expect(page.get_by_role("link", name="main-sip")).to_be_visible()
-
-    await page.get_by_role("button", name="Disconnect").click()
-    await page.get_by_label("Type main to confirm").fill("main")
-    await page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
-    await expect(page.get_by_text("No Twilio account is connected")).to_be_visible()
-    assert (account.number(0)["voice_url"], there["voice_url"]) == ("", "https://old.example/voice")
 
 
 async def test_those_who_may_only_look_see_no_button(
