@@ -55,15 +55,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ServedStudio:
-    """The running server. `base` is the studio's address, `http` the server's, `database` its file."""
+    """The running server. `base` is the studio's address, `http` the server's, `database` its file.
+
+    `more` are resources beyond the seed's.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.process = ServerProcess(folder, {"server": {"drain_timeout_s": 1, "max_lag_ms": 0}})
         self.database = folder / "tieline.db"
+        self.more = ""
 
     async def start(self) -> None:
         """Fill the database and serve it."""
-        await asyncio.to_thread(seed.apply_resources, self.process)
+        await asyncio.to_thread(seed.apply_resources, self.process, self.more)
         await seed.add_records(self.database)
         self.addresses = await asyncio.to_thread(self.process.start)
         self.http = self.addresses.http

@@ -86,10 +86,10 @@ api_keys:
 """
 
 
-def apply_resources(process: ServerProcess) -> None:
-    """Make the database hold `RESOURCES`."""
+def apply_resources(process: ServerProcess, more: str = "") -> None:
+    """Make the database hold `RESOURCES`, and `more` of other kinds."""
     file = process.folder / "resources.yaml"
-    file.write_text(RESOURCES)
+    file.write_text(RESOURCES + more)
     done = process.command("apply", "-f", str(file), env=SECRETS)
     assert done.returncode == 0, done.stderr
 
