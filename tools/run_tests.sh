@@ -2,8 +2,8 @@
 # Run every test tier, then hold the coverage budget. Arguments go to pytest; with any, the budget is left out,
 # because a chosen part cannot reach it.
 #
-# The tiers without sockets run on every core; integration runs by itself afterwards, because it keeps real time; the
-# browser comes last, with one server, one browser and one event loop for all its tests.
+# The tiers without sockets run on every core. Integration comes afterwards, two files at a time: it mostly waits, and
+# keeps real time. The browser comes last, with one server, one browser and one event loop for all its tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +26,7 @@ fi
 rm -f .coverage .coverage.* coverage.json
 cover=(--cov --cov-append --cov-report=)
 pytest "${pure[@]}" "${cover[@]}" -n auto --dist worksteal
-if [ ${#real[@]} -gt 0 ]; then pytest "${real[@]}" "${cover[@]}"; fi
+if [ ${#real[@]} -gt 0 ]; then pytest "${real[@]}" "${cover[@]}" -n 2 --dist loadfile; fi
 if [ ${#seen[@]} -gt 0 ]; then
     pytest "${seen[@]}" "${cover[@]}"
     echo "-- screenshots of the studio: build/screenshots"
