@@ -103,6 +103,7 @@ async def test_every_sender_says_its_state_and_the_next_step(
     await open_page("/sms?tab=registration")
     for number, words in (
         (US, "privacy policy"), (PENDING, "Shop"), (ALONE, "Messaging Service"), (LONDON, "not needed"),
+        (FREE, "unknown"),
     ):  # fmt: skip
         await expect(page.get_by_role("region", name=number)).to_contain_text(words)
     await expect(page.get_by_text("toll-free verifications")).to_be_visible()

@@ -297,4 +297,4 @@ async def test_an_account_out_of_reach_is_said(world: World) -> None:
     await world.office.apply(BASE + TWILIO)
     (found,) = await world.sms.registration(OWNER)
     assert len(found.facts.missing) == 3
-    assert found.senders[0].state is Registration.NO_BRAND
+    assert found.senders[0].state is Registration.UNKNOWN

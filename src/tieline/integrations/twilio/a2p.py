@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import cache
 from types import ModuleType
 
+import msgspec
+
 from tieline.integrations.twilio.sms_codes import explain
 from tieline.model.record import Record
 
@@ -182,7 +184,26 @@ class SenderRegistration(Record):
 
 
 def judge(number: str, number_sid: str, facts: AccountFacts) -> SenderRegistration:
-    """How far the registration of a number (E.164, with its SID) is."""
+    """How far the registration of a number (E.164, with its SID) is; unknown where what it lacks was not readable."""
+    found = _judge(number, number_sid, facts)
+    lacks = {
+        Registration.NO_BRAND: _is_missing(facts, toll_free=False),
+        Registration.NO_SERVICE: _is_missing(facts, toll_free=False),
+        Registration.NO_CAMPAIGN: _is_missing(facts, toll_free=False),
+        Registration.TOLL_FREE_UNVERIFIED: _is_missing(facts, toll_free=True),
+    }
+    return msgspec.structs.replace(found, state=Registration.UNKNOWN) if lacks.get(found.state) else found
+
+
+def _is_missing(facts: AccountFacts, *, toll_free: bool) -> bool:
+    """Whether something was not read that would tell of toll-free numbers, or else of all others."""
+    if toll_free:
+        others = ("Messaging Services", "numbers of", "campaigns of", "brands")
+        return any(not one.startswith(others) for one in facts.missing)
+    return any(not one.startswith("toll-free") for one in facts.missing)
+
+
+def _judge(number: str, number_sid: str, facts: AccountFacts) -> SenderRegistration:
     country = country_of(number)
     if country not in COUNTRIES:
         return SenderRegistration(number=number, country=country, state=Registration.NOT_NEEDED)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.response import Response
 from twilio.rest import Client
 
 from tieline.errors import InvalidInput, Unavailable
@@ -129,10 +131,23 @@ def translated() -> Iterator[None]:
             ) from None
         raise TwilioRefused(error.status, code, error.msg) from None
     except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
+        # Of a list that is refused, the SDK gives nothing but the answer itself.
+        answer = next((one for one in error.args if isinstance(one, Response)), None)
+        if answer is not None and 400 <= answer.status_code < 500:
+            raise TwilioRefused(answer.status_code, _code_of(answer)) from None
         # The SDK fails in many ways over an answer that is not what Twilio documents.
         raise Unavailable(
             f"Twilio's API gave an answer that cannot be read ({type(error).__name__})", retry_after_s=10
         ) from None
+
+
+def _code_of(answer: Response) -> int | None:
+    """The code of Twilio's in a refusal, where it has one."""
+    try:
+        code = json.loads(answer.text)["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return code if isinstance(code, int) else None
 
 
 def _number(found: Any) -> NumberView:

@@ -47,6 +47,15 @@ def answering(body: object, status: int = 200) -> Callable[[httpx.Request], http
     return lambda request: httpx.Response(status, json=body)
 
 
+@pytest.mark.parametrize(("body", "code"), [({"code": 20003}, 20003), ({"code": "x"}, None), ([], None)])
+async def test_a_list_that_is_refused_says_why(body: object, code: int | None) -> None:
+    api = api_at(answering(body, 401))
+    with pytest.raises(TwilioRefused, match="does not accept these credentials") as refused:
+        await api.numbers()
+    assert (refused.value.status, refused.value.twilio_code) == (401, code)
+    await api.close()
+
+
 async def test_the_account_by_account_sid_and_token() -> None:
     seen: list[httpx.Request] = []
 
