@@ -124,7 +124,11 @@ async def test_an_answer_that_is_lost_sends_nothing_twice(
     account.cut = True
     await put(store, "lost")
     await until(store, "lost", SmsState.SENDING)
-    (made,) = [one for one in account.messages if one["body"] == "Hello from lost"]
+
+    async def look() -> dict[str, Any] | None:
+        return next((one for one in account.messages if one["body"] == "Hello from lost"), None)
+
+    made = await eventually(look)
     await post(served, "/sms/status?message=lost", MessageSid=made["sid"], MessageStatus="sent")
     found = await until(store, "lost", SmsState.SENT)
     assert found.provider_sid == made["sid"]
