@@ -183,6 +183,8 @@ GIVEN: dict[str, Callable[[Known, str], Any]] = {
     "reservation_id": lambda known, noun: known.reservation,
     "session_id": lambda known, noun: "a",
     "sid": lambda known, noun: "PN" + "1" * 32,
+    "sids": lambda known, noun: ["PN" + "1" * 32],
+    "pool": lambda known, noun: f"pool-{MARK}",
     "number": lambda known, noun: NUMBER,
     "numbers": lambda known, noun: ["+15550123"],
     "recipient": lambda known, noun: "+15550777",

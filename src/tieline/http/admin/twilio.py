@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tieline.admin.twilio import Choice, ConnectionView, NumberLine
+from tieline.admin.twilio import Choice, ConnectionView, NumberLine, Pooled
 from tieline.http.admin.signature import Call, Fields, Noun, Shape
 from tieline.integrations.twilio.client import AccountView
 from tieline.model.environment import Environment
@@ -15,12 +15,32 @@ twilio = Noun("telephony")
 
 
 class NumberChoice(Shape):
-    """What is to become of a number. Without `project` it is for pools only; `manage`: we set its webhooks."""
+    """What is to become of a number. Without `project` it is for pools only; `manage`: we set its webhooks, with
+    `messages` that of its messages as well.
+    """
 
     project: str | None = None
     env: Environment = Environment.LIVE
     path: CallPath = CallPath.MEDIA_STREAM
     manage: bool = True
+    messages: bool = True
+
+
+class PoolNumbers(Shape):
+    """Which numbers of the account (by SID) are to be members of a pool, and how their calls come in."""
+
+    sids: tuple[str, ...]
+    pool: str
+    env: Environment = Environment.LIVE
+    path: CallPath = CallPath.MEDIA_STREAM
+    manage: bool = True
+    messages: bool = True
+
+
+class TrunkMade(Record):
+    """The trunk that takes a connection's calls by SIP."""
+
+    trunk: str
 
 
 class DisconnectQuery(Shape):
@@ -81,7 +101,9 @@ async def list_twilio_numbers(call: Call, connection: str) -> Sequence[NumberLin
 @twilio.put("/twilio/{connection}/numbers/{sid}")
 async def choose_twilio_number(call: Call, connection: str, sid: str, body: NumberChoice) -> TwilioNumber:
     """Take a number's calls; with `manage`, point its webhooks at this server."""
-    choice = Choice(project=body.project, env=body.env, path=body.path, manage=body.manage)
+    choice = Choice(
+        project=body.project, env=body.env, path=body.path, manage=body.manage, messages=body.messages
+    )
     return await call.admin.twilio.choose(call.who, connection, sid, choice)
 
 
@@ -95,3 +117,16 @@ async def release_twilio_number(call: Call, connection: str, sid: str) -> None:
 async def get_twilio_webhooks(call: Call) -> Mapping[str, str]:
     """Where a number's webhooks have to point, by Twilio's names for them, all by POST."""
     return call.admin.twilio.to_paste()
+
+
+@twilio.post("/twilio/{connection}/pool-numbers")
+async def pool_twilio_numbers(call: Call, connection: str, body: PoolNumbers) -> Pooled:
+    """Make numbers of the account members of a pool, which says whose calls they bring."""
+    choice = Choice(env=body.env, path=body.path, manage=body.manage, messages=body.messages)
+    return await call.admin.twilio.add_to_pool(call.who, connection, body.sids, body.pool, choice)
+
+
+@twilio.post("/twilio/{connection}/trunk")
+async def make_twilio_trunk(call: Call, connection: str) -> TrunkMade:
+    """Make the trunk that takes the connection's calls by SIP, from Twilio's addresses and by a password."""
+    return TrunkMade(trunk=await call.admin.twilio.make_trunk(call.who, connection))
