@@ -15,8 +15,9 @@ twilio = Noun("telephony")
 
 
 class NumberChoice(Shape):
-    """What is to become of a number. Without `project` it is for pools only; `manage`: we set its webhooks, with
-    `messages` that of its messages as well.
+    """What is to become of a number. Without `project` it is for pools only.
+
+    `manage`: we set its webhooks, with `messages` that of its messages as well.
     """
 
     project: str | None = None
