@@ -188,6 +188,7 @@ class _Lane:
         self._poster = poster
         self._woken = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._finished: set[str] = set()
         self._log = get_logger("webhooks").bind(webhook=endpoint.name)
         self._task = asyncio.create_task(self._run(), name=f"webhook {endpoint.name}")
 
@@ -219,13 +220,16 @@ class _Lane:
         if len(self._running) >= LANES:
             return None
         now = self._clock.utc()
+        self._finished.clear()
         due = await self._store.due_deliveries(self.endpoint.name, now, LANES + len(self._running))
+        # What has finished while the store was being read may have been due when it looked.
+        begun = self._running.keys() | self._finished
         for delivery in due:
-            if delivery.id not in self._running and len(self._running) < LANES:
+            if delivery.id not in begun and len(self._running) < LANES:
                 task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
                 self._running[delivery.id] = task
         if due:
-            return None  # each wakes the lane when it is done
+            return None  # each wakes the lane when it is done, or has done so already
         next_at = await self._store.next_delivery_at(self.endpoint.name)
         return None if next_at is None else max((next_at - now).total_seconds(), 0.01)
 
@@ -240,6 +244,7 @@ class _Lane:
             await asyncio.sleep(RETRY_STORE_S)
         finally:
             self._running.pop(delivery.id, None)
+            self._finished.add(delivery.id)
             self._woken.set()
 
     async def _attempt(self, delivery: Delivery) -> None:

@@ -274,3 +274,27 @@ async def test_a_poster_that_breaks_loses_nothing(desk: Desk) -> None:
     await desk.until(lambda: len(desk.receivers.got) > 1)
     desk.receivers.answers["e"] = 200
     assert await desk.settled() == [("e", "one", DeliveryState.DELIVERED, 1)]
+
+
+async def test_what_finishes_while_the_store_is_read_is_not_sent_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader's picture may be older than what was written since."""
+    read = desk.store.due_deliveries
+
+    async def slowly(*asked: Any, **more: Any) -> Any:
+        found = await read(*asked, **more)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return found
+
+    monkeypatch.setattr(desk.store, "due_deliveries", slowly)
+    desk.dispatcher.follow([endpoint()])
+    for number in range(3 * LANES):
+        await desk.add(told(f"call {number}", str(number)))
+        await asyncio.sleep(0)
+    settled = await desk.settled()
+    for _ in range(3):
+        settled = await desk.settled()
+    assert [attempts for *_, attempts in settled] == [1] * 3 * LANES
+    assert len(desk.receivers.got) == 3 * LANES
