@@ -89,6 +89,8 @@ class Served:
                 **given,
                 "server": {"drain_timeout_s": 1, "max_lag_ms": 0, **given.get("server", {})},
                 "rtp": {**own_ports(), **given.get("rtp", {})},
+                # These tests look at no page; a server without the studio starts in half the time.
+                "studio": {"enabled": False, **given.get("studio", {})},
             },
         )
         self.resources = folder / "resources.yaml"
