@@ -3,7 +3,7 @@
 # because a chosen part cannot reach it.
 #
 # The tiers without sockets run on every core. Integration comes afterwards, two files at a time: it mostly waits, and
-# keeps real time. The browser comes last, with one server, one browser and one event loop for all its tests.
+# keeps real time. The browser comes last, two files at a time, with a server, a browser and an event loop for each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +28,7 @@ cover=(--cov --cov-append --cov-report=)
 pytest "${pure[@]}" "${cover[@]}" -n auto --dist worksteal
 if [ ${#real[@]} -gt 0 ]; then pytest "${real[@]}" "${cover[@]}" -n 2 --dist loadfile; fi
 if [ ${#seen[@]} -gt 0 ]; then
-    pytest "${seen[@]}" "${cover[@]}"
+    pytest "${seen[@]}" "${cover[@]}" -n 2 --dist loadfile
     echo "-- screenshots of the studio: build/screenshots"
 fi
 .venv/bin/python -m coverage json --quiet

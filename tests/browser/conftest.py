@@ -247,9 +247,9 @@ async def _whole(page: Page, size: dict[str, int]) -> None:
     await page.mouse.move(0, 0)
     # The menu goes to the side, or out of the way, a moment after the window has its width.
     await page.wait_for_function(
-        """(narrow) => { const drawer = document.querySelector('.q-drawer');
-           const pushed = parseFloat(getComputedStyle(document.querySelector('.q-page-container')).paddingLeft) > 0;
-           return !drawer || pushed !== narrow; }""",
+        """(narrow) => { const page = document.querySelector('.q-page-container');
+           if (!page || !document.querySelector('.q-drawer')) return true;  // a page without a menu
+           return (parseFloat(getComputedStyle(page).paddingLeft) > 0) !== narrow; }""",
         arg=size["width"] < DRAWER_BELOW,
     )
     await at_rest(page)

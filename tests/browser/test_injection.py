@@ -328,7 +328,7 @@ async def test_nothing_runs(watched: Watched, hostile: HostileStudio, pattern: s
         if label.split("\n")[-1].startswith(ACTS) or not await button.is_enabled():
             continue
         await button.click(timeout=5000)
-        await settled(page)
+        await _come_to_rest(page)
         await watched.check()
         if page.url != address:
             await page.goto(address)
@@ -339,6 +339,19 @@ async def test_nothing_runs(watched: Watched, hostile: HostileStudio, pattern: s
         if await page.locator(".q-dialog, .q-menu").count():
             await page.goto(address)
             await settled(page)
+
+
+async def _come_to_rest(page: Page) -> None:
+    """Wait as `settled` does, on the page that a button may lead to."""
+    for _ in range(3):
+        try:
+            await settled(page)
+            return
+        except Error as error:
+            if "navigation" not in str(error):
+                raise
+            await page.wait_for_load_state()
+    await settled(page)
 
 
 async def test_messages_of_the_ladder(watched: Watched, hostile: HostileStudio) -> None:

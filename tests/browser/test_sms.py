@@ -62,7 +62,7 @@ async def test_messages_say_what_went_wrong(page: Page, open_page: OpenPage, sho
     await expect(table).to_contain_text("<img src=x onerror=alert(1)>")
     await expect(table).to_contain_text("belongs to no registered campaign")
     await shoot("sms-messages")
-    await table.get_by_text("undelivered").click()
+    await table.get_by_text("undelivered").first.click()
     await expect(page.get_by_text("Twilio's error 30034")).to_be_visible()
     await expect(page.get_by_role("button", name="Send again")).to_be_visible()
     await shoot("sms-message")
