@@ -19,7 +19,15 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
 
 from tests.browser import seed
 from tests.browser.looking import nothing_is_cut, nothing_overlaps
@@ -40,6 +48,9 @@ WIDE = {"width": 1280, "height": 860}
 PHONE = {"width": 375, "height": 740}
 TALLEST = 4000
 DRAWER_BELOW = 1024
+
+# Two browsers share the machine with two servers.
+expect.set_options(timeout=15_000)
 
 OpenPage = Callable[..., Awaitable[Page]]
 Shoot = Callable[..., Awaitable[None]]
