@@ -130,19 +130,13 @@ class ResourceAdmin:
         )
         if not plan.changes:
             return plan
-        plans: list[Plan] = []
-
-        def carry_out(current: Resources) -> Resources:
-            plans.append(
-                self._plan(
-                    who, kind, name, edit, current, with_folder=False, with_account=with_account, issued=plan
-                )
-            )
-            return plans[-1].resources
-
-        await self._store.apply(carry_out, self._clock.utc())
-        await self._note(who, plans[-1], before)
-        return plans[-1]
+        return await self._carry_out(
+            who,
+            before,
+            lambda current: self._plan(
+                who, kind, name, edit, current, with_folder=False, with_account=with_account, issued=plan
+            ),
+        )
 
     async def remove(self, who: Principal, kind: str, name: str, *, dry_run: bool = False) -> Plan:
         """Remove a resource that no other needs, or see what that would change.
@@ -150,29 +144,22 @@ class ResourceAdmin:
         Raises `NotFound`, `Forbidden` and `InvalidFields`.
         """
         require(who, CHANGE_RIGHTS[kind])
-        plans: list[Plan] = []
         before = await self._store.resources()
 
-        def carry_out(current: Resources) -> Resources:
+        def without(current: Resources) -> Plan:
             there = _find(visible(who, current), kind, name)
             if there is None:
                 raise NotFound(f"there is no {NOUNS[kind]} {name}")
             if not may_change(who, current, there):
                 raise Forbidden(f"the {NOUNS[kind]} {name} belongs to all accounts")
-            kept = tuple(one for one in getattr(current, kind) if one is not _find(current, kind, name))
+            kept = tuple(one for one in getattr(current, kind) if one is not there)
             wanted = msgspec.structs.replace(current, **{kind: kept})
             reader = Reader("fields", {})
             check_resources(wanted, reader, {one: {} for one in KINDS})
             _check(reader, kind, name)
-            plans.append(Plan(resources=wanted, changes=tuple(compare(current, wanted)), issued=()))
-            return wanted
+            return Plan(resources=wanted, changes=tuple(compare(current, wanted)), issued=())
 
-        if dry_run:
-            carry_out(before)
-            return plans[-1]
-        await self._store.apply(carry_out, self._clock.utc())
-        await self._note(who, plans[-1], before)
-        return plans[-1]
+        return without(before) if dry_run else await self._carry_out(who, before, without)
 
     async def export(self, who: Principal) -> str:
         """What they may see as the YAML that `tieline apply` takes; without secrets."""
@@ -201,17 +188,23 @@ class ResourceAdmin:
         if dry_run or not (plan.changes or await self._store.unsealed_secrets()):
             return plan
         applier.check_project = None  # done already, and too slow to hold the database for
-        plans: list[Plan] = []
-
-        def carry_out(current: Resources) -> Resources:
-            plans.append(applier.plan(current))
-            return plans[-1].resources
-
-        await self._store.apply(carry_out, self._clock.utc())
-        await self._note(who, plans[-1], before)
-        return plans[-1]
+        return await self._carry_out(who, before, applier.plan)
 
     # -- inside -----------------------------------------------------------------------------------------------
+
+    async def _carry_out(
+        self, who: Principal, before: Resources, plan_for: Callable[[Resources], Plan]
+    ) -> Plan:
+        """Plan on what is there in the moment of the store's transaction, make it so, and put it on record."""
+        plans: list[Plan] = []
+
+        def change(current: Resources) -> Resources:
+            plans.append(plan_for(current))
+            return plans[-1].resources
+
+        await self._store.apply(change, self._clock.utc())
+        await self._note(who, plans[-1], before)
+        return plans[-1]
 
     def _plan(
         self, who: Principal, kind: str, name: str, edit: Edit, current: Resources, *, with_folder: bool,
@@ -224,7 +217,6 @@ class ResourceAdmin:
             if _find(visible(who, current), kind, name) is None:
                 raise Conflict(f"the name {name} is taken")
             raise Forbidden(f"the {NOUNS[kind]} {name} belongs to all accounts")
-        before = resource_fields(current, kind, name) or {}
         found = edit(resource_fields(current, kind, name))
         identity = identity_field(kind)
         fields = {**found, identity: found.get(identity, name)}
@@ -234,10 +226,11 @@ class ResourceAdmin:
             raise InvalidFields((FieldFault(identity, f"cannot be changed; make another {NOUNS[kind]}"),))
         if kind == "pools":
             fields.setdefault("numbers", [])
-        self._refuse_folder(who, fields.get(SERVER_ONLY), before.get(SERVER_ONLY))
+        folder = getattr(there, SERVER_ONLY, None)
+        self._refuse_folder(who, fields.get(SERVER_ONLY), folder)
         if not _may_all(who):
             _refuse_environment(fields)
-        with_folder = with_folder and fields.get(SERVER_ONLY) != before.get(SERVER_ONLY)
+        with_folder = with_folder and fields.get(SERVER_ONLY) != folder
         document: dict[str, list[Fields]] = {kind: [fields]}
         if with_account and (account := _missing_account(current, fields)) is not None:
             _refuse_account(who)
@@ -279,14 +272,18 @@ class ResourceAdmin:
         )
 
     async def _note(self, who: Principal, plan: Plan, before: Resources) -> None:
+        entries = []
         for change in plan.changes:
             record = _find(plan.resources, change.kind, change.name) or _find(
                 before, change.kind, change.name
             )
-            await self._trail.note(
-                who, change.action.value, change.kind, change.name, _audited(change),
-                account=account_of(plan.resources, record),
-            )  # fmt: skip
+            account = account_of(plan.resources, record)
+            entries.append(
+                self._trail.entry(
+                    who, change.action.value, change.kind, change.name, _audited(change), account=account
+                )
+            )
+        await self._trail.keep(entries)
 
 
 def _theirs(who: Principal, plan: Plan) -> Plan:
@@ -331,11 +328,6 @@ def _refuse_account(who: Principal) -> None:
     require(who, CHANGE_RIGHTS["accounts"])
     if who.account is not None or who.project is not None:
         raise Forbidden("a new account takes somebody of all accounts")
-
-
-def require_look(who: Principal) -> None:
-    """Raises `Forbidden` without the right to look."""
-    require(who, Right.LOOK)
 
 
 def _may_all(who: Principal) -> bool:

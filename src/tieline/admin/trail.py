@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tieline.clock import Clock
 from tieline.model.audit import AuditChange, AuditEntry
@@ -51,4 +51,8 @@ class AuditTrail:
         account: str | None = None,
     ) -> None:
         """Store one entry."""
-        await self._store.add_audit([self.entry(who, action, kind, name, changes, account=account)])
+        await self.keep([self.entry(who, action, kind, name, changes, account=account)])
+
+    async def keep(self, entries: Sequence[AuditEntry]) -> None:
+        """Store entries, all in one write."""
+        await self._store.add_audit(entries)
