@@ -130,6 +130,7 @@ class CallSession:
             )
         )  # fmt: skip
         self._walking: asyncio.Task[None] | None = None
+        self._binding: asyncio.Task[None] | None = None
         self._termination: Termination | None = None
 
     # -- the walk ---------------------------------------------------------------------------------------------
@@ -175,7 +176,8 @@ class CallSession:
         except TielineError as error:
             raise CallRefused(TerminationReason.MEDIA_FAILED, error) from error
         if self.route.pool is not None:
-            await self._bind(self.route.pool.name)
+            self._binding = asyncio.ensure_future(self._bind(self.route.pool.name))
+            await asyncio.shield(self._binding)
         return sdp
 
     async def _bind(self, pool: str) -> None:
@@ -306,7 +308,10 @@ class CallSession:
         """
         closing = None if self._leg.is_open else asyncio.ensure_future(self._media.close())
         if self.record.answered_at is None:
-            # First of all, for the peer's next attempt may be close behind.
+            # First of all, for the peer's next attempt may be close behind. A bind that has been asked for is made,
+            # though the caller leaves meanwhile; not taken back, it would hold the number until a restart.
+            if self._binding is not None:
+                await self._patience.wait(self._binding)
             if self._reserved is not None:
                 await self._attempt(self._services.bindings.unbind(self._reserved))
             self._refuse(termination)

@@ -96,6 +96,27 @@ def test_a_cancelled_call_gives_its_reservation_back_at_once() -> None:
     assert second.conversation.integration_attributes == {"name": "Ada"}
 
 
+def test_a_caller_who_cancels_while_the_reservation_is_bound_leaves_it_to_the_next_attempt() -> None:
+    """A bind that is on its way to the disk cannot be called back: it is waited for and undone."""
+
+    async def story(board: Switchboard) -> None:
+        board.store.delays["bind"] = 1.0
+        held = await board.reservations.reserve("PROJECT-1", attributes={"name": "Ada"})
+        leg = board.invite(held.number)
+        await elapse(0.5)
+        assert "bind" not in board.journal
+        board.cancel(leg)
+        await board.until("unbind")
+        board.invite(held.number, call_id="another", from_tag="another")
+        await board.until("answer")
+        board.hang_up(2)
+
+    board = play_calls(story)
+    assert board.journal.index("bind") < board.journal.index("unbind")
+    (run,) = (run for run in board.agent.runs if run.kind is RunKind.START)
+    assert run.conversation.integration_attributes == {"name": "Ada"}
+
+
 def test_a_caller_who_cancels_while_the_answer_is_being_written() -> None:
     async def story(board: Switchboard) -> None:
         board.store.delays["mark_answered"] = 1.0
