@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.integration.served import HOST, Served, eventually
@@ -59,12 +61,14 @@ async def test_rude_callers_get_their_outcome_all_the_same(served: Served, name:
 
 
 @pytest.mark.parametrize("name", ["call-cancelled", "call-cancelled-at-once"])
-async def test_callers_who_give_up(served: Served, name: str) -> None:
-    reserved = await served.reserve(shared_id=f"rude-{name}", act="slow")
+async def test_callers_who_give_up(served: Served, name: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    reserved = await served.reserve(shared_id=f"rude-{name}", act="slow", gate=str(gate))
     async with centre_of(served, name) as centre:
         call = centre.call_number(reserved["dni"])
         await centre.over(call)
         assert (call.status, call.ended_by) == (487, "cancelled")
+    gate.touch()
     ended = await served.ended_call(call.call_id)
     assert ended["termination"]["reason"] == "caller_cancelled"
 

@@ -151,7 +151,8 @@ async def test_keys_without_marker_and_with_two_ends_lost(
 
 
 async def test_cancel_while_it_rings(served: Served, tmp_path: Path) -> None:
-    reserved = await served.reserve(shared_id="gives-up", act="slow")
+    gate = tmp_path / "gate"
+    reserved = await served.reserve(shared_id="gives-up", act="slow", gate=str(gate))
     cancel = sipp.request("CANCEL", 1, uri=sipp.URI, to=f"To: <{sipp.URI}>").replace(
         "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]", "[last_Via:]"
     )
@@ -168,6 +169,7 @@ async def test_cancel_while_it_rings(served: Served, tmp_path: Path) -> None:
         sipp.send(refused, retransmitted=False),
     ]
     played = await sipp.play(tmp_path, steps, served.sip_udp, reserved["dni"])
+    gate.touch()
     call = await served.ended_call(played.messages[0].header("Call-ID"))
     assert call["termination"]["reason"] == "caller_cancelled"
     assert call["answered_at"] is None

@@ -156,7 +156,10 @@ class PoolMachine(RuleBasedStateMachine):
             assert held not in self.answered, "one reservation is answered once"
             self.answered[held] = before.sip_call_id or ""
             if not verified:
-                self.unclean_until[before.number] = before.expires_at
+                # The caller for whom the number was lent may still be dialling, until the lease ends; a lease that
+                # has ended, or was given up, starts a quarantine anew.
+                quarantine = self.now + timedelta(seconds=self.policy.expiry_cooldown_s)
+                self.unclean_until[before.number] = quarantine if before.late else before.expires_at
 
     @rule(choice=PICK)
     def set_up_fails(self, choice: int) -> None:
