@@ -174,6 +174,8 @@ async def page_as(studio: ServedStudio, browser: Browser, complaints: Complaints
             locale="en-GB",
         )
         contexts.append(context)
+        # As after the first page: without it, a page that draws something in the viewer's zone is drawn twice.
+        await context.add_cookies([{"name": "tieline_zone", "value": "Europe/Berlin", "url": studio.http}])
         context.set_default_timeout(15_000)
         if role is not None:
             await context.add_cookies([await studio.cookie(role, **options)])  # type: ignore[list-item]

@@ -47,6 +47,22 @@ async def test_conversations_are_listed_and_searched(page: Page, open_page: Open
     await shoot("conversations-empty")
 
 
+async def test_times_are_entered_in_the_viewers_zone(page: Page, studio: ServedStudio) -> None:
+    """Summer and winter; the address has the offset, and means the same elsewhere."""
+    await page.context.clear_cookies(name="tieline_zone")  # the browser's first page: it tells its zone
+    await page.goto(f"{studio.base}/conversations?start=2030-07-01T08:30Z")
+    start = page.get_by_label("From", exact=True)
+    await expect(start).to_have_value("2030-07-01T10:30")
+    await start.fill("2030-01-01T10:30")
+    await start.press("Enter")
+    await page.wait_for_url("**/conversations?start=2030-01-01T10%3A30%2B01%3A00")
+    await expect(start).to_have_value("2030-01-01T10:30")
+    await page.get_by_label("Until", exact=True).fill("2030-07-01T10:30")
+    await page.get_by_label("Until", exact=True).press("Enter")
+    await page.wait_for_url("**end=2030-07-01T10%3A30%2B02%3A00")
+    await expect(page.get_by_label("From", exact=True)).to_have_value("2030-01-01T10:30")
+
+
 async def test_pages_of_calls_go_on_and_back(page: Page, open_page: OpenPage) -> None:
     """Older and newer lead to the neighbouring pages; filters stay."""
     await open_page("/conversations?ended=handed-off")

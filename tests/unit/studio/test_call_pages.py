@@ -79,6 +79,7 @@ def test_an_address_asks_for_what_it_says() -> None:
     assert wanted.after == after(-7200)
     assert wanted.older == Cursor(at=T0, id="c-1")
     assert read_place(place_text(wanted.older)) == wanted.older
+    assert read_time("2030-01-01T11:00 01:00") == after(-7200)
     assert "ended=fault-trunk" in asked.path
     assert Asked().path == "/conversations"
     assert Asked(ended="kept").wanted(T0).handed_off is False

@@ -38,6 +38,19 @@
   }
   customElements.define("tl-time", ViewersTime);
 
+  // Some things are drawn in the viewer's zone by the server (fields for times): it is told by a cookie. A page that was
+  // drawn before that, or for another zone, is drawn once more.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+  document.cookie = `tieline_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
+  class DrawnFor extends HTMLElement {
+    connectedCallback() {
+      const told = this.getAttribute("zone") || "";
+      if (told !== zone && document.cookie.split("; ").includes(`tieline_zone=${zone}`)) window.location.reload();
+    }
+  }
+  customElements.define("tl-drawn-for", DrawnFor);
+
   // -- <tl-source> : lines of coloured source; `tokens` is [[kind, text], ...] ------------------------------------
   class Source extends HTMLElement {
     set tokens(tokens) { this.given = tokens; this.draw(); }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 from nicegui import ui
@@ -20,6 +21,7 @@ from tieline.studio.parts.code import code_block
 from tieline.studio.parts.forms import Form
 from tieline.studio.parts.projects import pick_project
 from tieline.studio.parts.states import Tone, empty, tell
+from tieline.studio.parts.times import viewers_zone
 
 SETTLE_S = 0.3
 
@@ -166,7 +168,8 @@ class ExposurePage:
             if not recent:
                 empty("forum", "No conversation yet", "Call the project, and see here what it would answer.")
                 return
-            options = {one.id: _described(one) for one in recent}
+            zone = viewers_zone()
+            options = {one.id: _described(one, zone) for one in recent}
             self._pick = ui.select(options, label="Conversation", value=recent[0].id, on_change=self._preview)
             self._pick.props("outlined dense options-dense").classes("w-full")
             self._shown = ui.element("div").classes("tl-stack").props("aria-live=polite")
@@ -193,8 +196,10 @@ class ExposurePage:
                 _show(found)
 
 
-def _described(one: RecentConversation) -> str:
-    at = one.started_at.strftime("%Y-%m-%d %H:%M UTC")
+def _described(one: RecentConversation, zone: tzinfo) -> str:
+    at = one.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    if zone is UTC:
+        at += " UTC"
     return " · ".join([at, *([one.caller] if one.caller else []), STATUSES[one.status], one.id[:8]])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import Any
 
 from nicegui import ui
 
 from tieline.admin.credentials import SCOPES, Credential, ListedKey, ListedToken
+from tieline.errors import InvalidInput
 from tieline.model.project import Scope
 from tieline.model.resources import Resources
 from tieline.model.user import Right
@@ -17,6 +19,7 @@ from tieline.studio.parts.code import code_block, secret_once
 from tieline.studio.parts.dialogs import Dialog, confirm_by_name
 from tieline.studio.parts.forms import pair
 from tieline.studio.parts.tables import Column, DataTable, table
+from tieline.studio.parts.times import end_of_day, viewers_zone
 
 REVOKE = (("revoke", "delete_outline", "Revoke"),)
 ALL = ""
@@ -73,6 +76,7 @@ class CredentialTables:
                 label="SIP tokens", sort_by="name", on_act=self._act_on_token,
             )  # fmt: skip
         self._dialogs = ui.element("div")
+        self._zone = viewers_zone()
 
     async def show(self) -> None:
         """Fill the tables as things are now."""
@@ -96,7 +100,7 @@ class CredentialTables:
                     [scope.value for scope, box in boxes.items() if box.value],
                     project=given["project"] or None,
                     account=given.get("account"),
-                    expires_at=given["expires_at"],
+                    expires_at=_last_day(given["expires_at"], self._zone),
                 )
                 await self.show()
                 request = await view.admin.credentials.request(view.who, made.name, made.secret)
@@ -113,9 +117,9 @@ class CredentialTables:
                         boxes[scope] = _scope_box(scope, text)
                 form.add("scopes", _Scopes())
                 _owner_fields(form, resources)
-                form.text("expires_at", "Expires", hint="A date such as 2027-01-31; empty: never").props(
-                    "type=date stack-label"
-                )
+                place = "UTC" if self._zone is UTC else "your zone"
+                hint = f"The last day that it works, in {place}; empty: for ever"
+                form.text("expires_at", "Works until", hint=hint).props("type=date stack-label")
             dialog.open()
 
     async def _create_token(self) -> None:
@@ -196,6 +200,14 @@ class _Scopes(ui.label):
     @error.setter
     def error(self, text: str | None) -> None:
         self.text = text or ""
+
+
+def _last_day(text: str | None, zone: tzinfo) -> str | None:
+    """When that day is over; what is no day is left for the resource to refuse."""
+    try:
+        return end_of_day(text, zone).isoformat() if text else None
+    except InvalidInput:
+        return text
 
 
 def _scope_box(scope: Scope, text: str) -> ui.checkbox:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +22,7 @@ from tieline.studio.pages.conversations.words import number_or, outcome_of, talk
 from tieline.studio.parts.cards import card, row
 from tieline.studio.parts.states import empty, tell
 from tieline.studio.parts.tables import Column, DataTable
-from tieline.studio.parts.times import duration, iso
+from tieline.studio.parts.times import duration, iso, moment_field, viewers_zone
 
 PATH = "/conversations"
 
@@ -44,6 +44,7 @@ SPANS = {"": "Any time", "1": "Last hour", "24": "Last 24 hours", "168": "Last 7
 
 CHANNELS = {"": "Any", "sip.polyai": "SIP", "webchat.polyai": "Browser", "chat.polyai": "Text"}
 
+_SPACE = re.compile(r"(?<=:\d\d) (?=\d\d:\d\d$)")
 _PLACE = re.compile(r"([0-9T:.+Z-]{10,40})~([\w.@:-]{1,200})")
 
 
@@ -106,13 +107,16 @@ def _one_of(kind: Any, text: str) -> Any:
 
 
 def read_time(text: str) -> datetime | None:
-    """A moment from the page's address, in UTC where no zone is given. Raises `InvalidInput`."""
+    """A moment from the page's address, in UTC where no zone is given. Raises `InvalidInput`.
+
+    An offset's `+` that somebody typed there has become a space.
+    """
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(_SPACE.sub("+", text))
     except ValueError:
-        raise InvalidInput(f"{text!r} is no time like 2026-01-31T12:00") from None
+        raise InvalidInput(f"{text!r} is no time like 2026-01-31T12:00+01:00") from None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
@@ -184,8 +188,9 @@ def _form(asked: Asked, names: Mapping[str, str]) -> None:
             ("channel", "Channel", CHANNELS),
         ):
             _choice(name, label, options, getattr(asked, name), go)
-        for name, label in (("start", "From (UTC)"), ("end", "Until (UTC)")):
-            _moment(name, label, getattr(asked, name), go)
+        zone = viewers_zone()
+        for name, label in (("start", "From"), ("end", "Until")):
+            _moment(name, label, getattr(asked, name), zone, go)
     if asked != Asked():
         ui.link("Clear the search", PATH)
 
@@ -196,10 +201,18 @@ def _choice(name: str, label: str, options: Mapping[str, str], value: str, go: A
     field.props("outlined dense options-dense")
 
 
-def _moment(name: str, label: str, value: str, go: Any) -> None:
-    field = ui.input(label, value=value).props("outlined dense type=datetime-local stack-label")
-    field.on("blur", lambda: go(**{name: field.value}) if (field.value or "") != value else None)
-    field.on("keydown.enter", lambda: go(**{name: field.value}))
+def _moment(name: str, label: str, value: str, zone: tzinfo, go: Any) -> None:
+    """The address gets what was entered with its offset: it means the same to whoever opens it elsewhere."""
+
+    def entered(at: datetime | None) -> None:
+        within = {"within": ""} if name == "start" and at is not None else {}
+        go(**{name: "" if at is None else at.isoformat(timespec="minutes"), **within})
+
+    try:
+        at = read_time(value)
+    except InvalidInput:
+        at = None
+    moment_field(label, at, zone, entered, last=name == "end")
 
 
 def _table(found: CallPage, names: Mapping[str, str]) -> None:
