@@ -1,11 +1,10 @@
-"""The page of the admin API, written from its table of routes."""
+"""The page of the admin API, written from its routes."""
 
 from __future__ import annotations
 
-import re
-
-from tieline.http.admin.app import ROUTES
-from tieline.http.admin.openapi import STATUSES
+from tieline.http.admin.openapi import FIELDS, STATUSES, in_words, properties
+from tieline.http.admin.routes import ROUTES
+from tieline.http.admin.shapes import Fields
 from tools.gen_docs import page
 from tools.pages_operation import table
 
@@ -31,12 +30,10 @@ def admin_page() -> str:
     parts.append(table(("status", "meaning"), [(str(code), words) for code, words in STATUSES.items()]))
     for one in ROUTES:
         parts += [f"## {one.method} {one.path}", f"{one.summary} Takes the right `{one.right}`."]
-        rows = [(f"`{name}`", "path", "") for name in re.findall(r"\{(\w+)\}", one.path)]
-        rows += [(f"`{each.name}`", "query", each.description) for each in one.parameters]
-        rows += [
-            (f"`{name}`" if name != "..." else "fields", "body", about)
-            for name, about in (one.body or {}).items()
-        ]
+        rows = [(f"`{name}`", "path", "") for name in one.parts]
+        rows += [(f"`{name}`", "query", in_words(schema)) for name, schema in properties(one.query).items()]
+        rows += [(f"`{name}`", "body", in_words(schema)) for name, schema in properties(one.body).items()]
+        rows += [("fields", "body", FIELDS)] if one.body == Fields else []
         if rows:
             parts.append(table(("name", "in", "meaning"), rows))
     return "\n\n".join(parts)

@@ -11,8 +11,8 @@ import pytest
 
 from tests.integration.served import DESK, RESOURCES, Served, eventually, serving
 from tests.integration.sip_peer import SipPeer
-from tieline.http.admin.app import ROUTES
-from tieline.http.admin.table import AdminRoute
+from tieline.http.admin.declaration import AdminRoute
+from tieline.http.admin.routes import ROUTES
 
 ADMIN = "tl_admin-0123456789abcdef0123456789abcdef"
 OTHER = "tl_other-0123456789abcdef0123456789abcdef"

@@ -16,8 +16,9 @@ from tieline.admin.audit import AuditAdmin
 from tieline.admin.webhooks import WebhookAdmin, WebhookPorts
 from tieline.calls.credential_use import CredentialUse
 from tieline.calls.directory import Directory
-from tieline.http.admin.app import ROUTES, AdminApi, _encode, principal_of
-from tieline.http.admin.table import AdminRoute
+from tieline.http.admin.app import AdminApi, _encode, principal_of
+from tieline.http.admin.declaration import AdminRoute
+from tieline.http.admin.routes import ROUTES
 from tieline.http.errors import HttpError
 from tieline.model.project import ApiKey, Scope, hash_secret
 from tieline.model.resources import Resources
@@ -260,3 +261,12 @@ async def test_a_defect_tells_nothing_of_the_inside(api: Api, monkeypatch: pytes
     answer = await api.ask("GET", "/v1/admin/webhooks")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "NoneType" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["before=2030-01-01T00:00:00+01:00", "before=20300101T0000Z", "before=&type=&limit=", "colour=red"],
+)
+async def test_queries_that_are_well_meant(api: Api, query: str) -> None:
+    answer = await api.ask("GET", f"/v1/admin/deliveries?{query}")
+    assert (answer.status_code, answer.json()) == (200, {"items": []})

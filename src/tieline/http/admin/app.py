@@ -6,7 +6,7 @@ A key with the scope `admin` is let in. Its account confines it, and its project
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,22 +20,12 @@ from tieline.admin.proxies import TrustedProxies
 from tieline.calls.credential_use import CredentialUse
 from tieline.calls.directory import Directory
 from tieline.clock import Clock
-from tieline.errors import ConfigurationError, InvalidInput, TielineError
-from tieline.http.admin import calls, people, pools, resources, webhooks
-from tieline.http.admin.credentials import credentials
-from tieline.http.admin.figures import figures
-from tieline.http.admin.handoffs import exposure, handoffs
+from tieline.errors import ConfigurationError, TielineError
+from tieline.http.admin.checks import arguments
+from tieline.http.admin.declaration import JSON, PREFIX, AdminRoute, Call
 from tieline.http.admin.openapi import admin_document
-from tieline.http.admin.overview import overview
-from tieline.http.admin.pool_work import pool_work
-from tieline.http.admin.projects import projects
-from tieline.http.admin.signature import Noun
-from tieline.http.admin.sms import sms
-from tieline.http.admin.table import PREFIX, AdminRoute, Asked
-from tieline.http.admin.test_calls import test_calls
-from tieline.http.admin.trunks import trunks
-from tieline.http.admin.twilio import twilio
-from tieline.http.admin.webhook_facts import webhook_facts
+from tieline.http.admin.routes import ROUTES
+from tieline.http.admin.shapes import AdminError
 from tieline.http.auth import authenticate, key_from_headers
 from tieline.http.errors import HttpError, from_exception, internal_error
 from tieline.http.exchange import ClientLeft, check_json_type, correlation_id, read_body
@@ -50,37 +40,12 @@ from tieline.observe.metrics import Metrics
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body: a pool of many numbers is long."""
 
-DEEPEST = 32
-"""How deep a body may be nested."""
-
-NOUNS: tuple[Noun, ...] = (
-    overview, projects, handoffs, exposure, pool_work, trunks, credentials, figures, test_calls, twilio, sms,
-    webhook_facts,
-)  # fmt: skip
-"""Those whose routes are written as functions."""
-
-ROUTES: tuple[AdminRoute, ...] = (
-    *resources.ROUTES, *pools.ROUTES, *calls.ROUTES, *webhooks.ROUTES, *people.ROUTES,
-    *(route for noun in NOUNS for route in noun.routes),
-)  # fmt: skip
-"""All routes of the admin API, besides its own `openapi.json`."""
+STATUS_OF: dict[type[TielineError], int] = {
+    InvalidFields: 422, ConfigurationError: 422, Forbidden: 403, TwilioRefused: 409,
+}  # fmt: skip
+"""Status by exception class, besides those that all of HTTP shares."""
 
 log = get_logger("http")
-
-
-class AdminFault(msgspec.Struct, frozen=True):
-    """What is wrong with one field."""
-
-    field: str
-    message: str
-
-
-class AdminError(msgspec.Struct, frozen=True):
-    """The body of every refusal."""
-
-    error_message: str
-    code: str
-    faults: tuple[AdminFault, ...] = ()
 
 
 def principal_of(key: ApiKey, address: str) -> Principal:
@@ -132,7 +97,7 @@ class AdminApi:
             )  # fmt: skip
 
         async def document(request: Request) -> Response:
-            return self._finish(request, Response(self._document, media_type="application/json"))
+            return self._finish(request, Response(self._document, media_type=JSON))
 
         app.add_api_route(
             f"{PREFIX}/openapi.json", document, methods=["GET"], response_model=None, include_in_schema=False
@@ -146,57 +111,32 @@ class AdminApi:
 
     async def _answer(self, route: AdminRoute, request: Request) -> Response:
         try:
-            body = _encode(await route.handle(await self._asked(route, request)))
+            headers = dict(request.scope["headers"])
+            call = Call(self._who(request, headers), self._admin)
+            body = await read_body(headers, request.receive, MAX_BODY)
+            if body:
+                check_json_type(headers)
+            asked = arguments(route, request.query_params, parse_json(body) if body else {})
+            found = await route.handler(call, **request.path_params, **asked)
         except ClientLeft:
             return Response(status_code=400)
-        except HttpError as error:
+        except (HttpError, TielineError) as error:
             return _refusal(error)
-        except InvalidFields as error:
-            return _refusal(HttpError(422, error.code, error.message), error)
-        except Forbidden as error:
-            return _refusal(HttpError(403, error.code, error.message))
-        except ConfigurationError as error:
-            return _refusal(HttpError(422, error.code, error.message))
-        except TwilioRefused as error:
-            return _refusal(HttpError(409, error.code, error.message))
-        except TielineError as error:
-            return _refusal(from_exception(error))
         except Exception:
             log.exception("= admin request failed", route=route.name)
             return _refusal(internal_error())
-        return Response(body, media_type=route.media_type)
+        return Response(_encode(route.packed(found)), media_type=route.media_type)
 
-    async def _asked(self, route: AdminRoute, request: Request) -> Asked:
-        headers = dict(request.scope["headers"])
+    def _who(self, request: Request, headers: Mapping[bytes, bytes]) -> Principal:
         key = authenticate(self._directory(), key_from_headers(headers, bearer=True), self._clock, self._uses)
         peer = request.client.host if request.client else ""
-        who = principal_of(key, self._proxies.address_of(peer, request.headers))
-        raw = await read_body(headers, request.receive, MAX_BODY)
-        body: object = {}
-        if raw:
-            check_json_type(headers)
-            body = parse_json(raw)
-        if not isinstance(body, dict):
-            raise InvalidInput("the body must be a JSON object")
-        _check_depth(body)
-        if body and route.body is None:
-            raise InvalidInput("this request takes no body")
-        return Asked(self._admin, who, request.path_params, dict(request.query_params), body)
+        return principal_of(key, self._proxies.address_of(peer, request.headers))
 
     def _finish(self, request: Request, response: Response) -> Response:
         response.headers["x-correlation-id"] = correlation_id(dict(request.scope["headers"])).decode()
         response.headers["cache-control"] = "no-store"
         self._metrics.count_request("admin", response.status_code)
         return response
-
-
-def _check_depth(value: object, depth: int = 0) -> None:
-    """Raises `InvalidInput` for what is nested so deep that it cannot be written as a resource file."""
-    if depth > DEEPEST:
-        raise InvalidInput(f"the body is nested deeper than {DEEPEST}")
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for one in inner:
-        _check_depth(one, depth + 1)
 
 
 def _encode(found: object) -> bytes:
@@ -216,10 +156,13 @@ def _plain(value: object) -> str:
     raise NotImplementedError
 
 
-def _refusal(error: HttpError, fields: InvalidFields | None = None) -> Response:
-    faults = () if fields is None else tuple(AdminFault(one.field, one.message) for one in fields.faults)
-    body = msgspec.json.encode(AdminError(error.message, error.code, faults))
-    response = Response(body, status_code=error.status, media_type="application/json")
+def _refusal(error: HttpError | TielineError) -> Response:
+    faults = error.faults if isinstance(error, InvalidFields) else ()
+    if isinstance(error, TielineError):
+        status = next((status for kind, status in STATUS_OF.items() if isinstance(error, kind)), None)
+        error = from_exception(error) if status is None else HttpError(status, error.code, error.message)
+    body = msgspec.json.encode(AdminError(error_message=error.message, code=error.code, faults=faults))
+    response = Response(body, status_code=error.status, media_type=JSON)
     for name, value in error.headers:
         response.headers[name.decode()] = value.decode()
     return response

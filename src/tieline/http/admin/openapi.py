@@ -1,32 +1,18 @@
-"""The OpenAPI document of the admin API, made from its table of routes and the types that are answered."""
+"""The OpenAPI document of the admin API, made from its routes and the types that they take and answer."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 import tieline
-from tieline.http.admin.table import AdminRoute
+from tieline.http.admin.declaration import JSON, AdminRoute
+from tieline.http.admin.shapes import AdminError, Fields
 
-ERROR = {
-    "type": "object",
-    "required": ["error_message", "code", "faults"],
-    "properties": {
-        "error_message": {"type": "string", "description": "What is wrong, in words."},
-        "code": {"type": "string", "description": "The same for programs."},
-        "faults": {
-            "type": "array",
-            "description": "What is wrong with each field, where that is known.",
-            "items": {
-                "type": "object",
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
-}
+FIELDS = "The fields, as [resource files](resources.md) have them."
+
 STATUSES = {
     400: "The request is malformed.",
     401: "The API key is missing, wrong or expired.",
@@ -43,17 +29,18 @@ STATUSES = {
 
 def admin_document(routes: Sequence[AdminRoute], public_url: str | None = None) -> dict[str, Any]:
     """The whole document."""
-    kinds: dict[tuple[str, str], Any] = {
-        ("answer", one.name): one.answer for one in routes if one.answer not in {None, str, bytes}
-    }
-    kinds |= {("body", one.name): one.takes for one in routes if one.takes is not None}
-    schemas, components = msgspec.json.schema_components(
-        kinds.values(), ref_template="#/components/schemas/{name}"
+    kinds = (
+        [one.answer for one in routes] + [one.body for one in routes if one.body is not None] + [AdminError]
     )
-    by_name = dict(zip(kinds, schemas, strict=True))
+    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    shapes = dict(zip(kinds, schemas, strict=True))
+    shapes |= {
+        Fields: {"type": "object", "description": FIELDS},
+        bytes: {"type": "string", "format": "binary"},
+    }
     paths: dict[str, dict[str, Any]] = {}
     for one in routes:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, by_name)
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, shapes)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -63,7 +50,7 @@ def admin_document(routes: Sequence[AdminRoute], public_url: str | None = None) 
         },
         "paths": paths,
         "components": {
-            "schemas": {**components, "AdminError": ERROR},
+            "schemas": components,
             "securitySchemes": {
                 "ApiKeyAuth": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                 "BearerAuth": {"type": "http", "scheme": "bearer"},
@@ -75,49 +62,64 @@ def admin_document(routes: Sequence[AdminRoute], public_url: str | None = None) 
     return document
 
 
-def _operation(one: AdminRoute, shapes: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
-    shown = shapes.get(("answer", one.name)) or {
-        "type": "string",
-        **({"format": "binary"} if one.answer is bytes else {}),
-    }
+def properties(kind: Any) -> dict[str, dict[str, Any]]:
+    """The members of a query or a body: a schema for each, without references; none of a resource's own fields."""
+    if kind is None or kind == Fields:
+        return {}
+    schema = msgspec.json.schema(kind)
+    found: dict[str, Any] = schema["$defs"][kind.__name__]["properties"]
+    return {name: _resolved(one, schema["$defs"]) for name, one in found.items()}
+
+
+def in_words(one: dict[str, Any]) -> str:
+    """What there is to say of a member, from its schema."""
+    if "enum" in one:
+        kind = "One of " + ", ".join(str(word) for word in one["enum"])
+    else:
+        kind = str(one.get("format") or one.get("type") or "any").capitalize()
+    bounds = [
+        f"{words} {one[key]}"
+        for key, words in (("minimum", "at least"), ("maximum", "at most"))
+        if key in one
+    ]
+    return f"{one.get('description', '')} {', '.join([kind, *bounds])}.".lstrip()
+
+
+def _operation(one: AdminRoute, shapes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.summary,
         "description": f"{one.summary} Takes the right `{one.right}`.",
         "security": [{"ApiKeyAuth": []}, {"BearerAuth": []}],
         "parameters": [
-            *(
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-                for name in re.findall(r"\{(\w+)\}", one.path)
-            ),
-            *(
-                {
-                    "name": each.name,
-                    "in": "query",
-                    "description": each.description,
-                    "schema": {"type": each.kind},
-                }
-                for each in one.parameters
-            ),
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in one.parts
+        ] + [
+            {
+                "name": name, "in": "query", "description": in_words(schema), "required": "default" not in schema,
+                "schema": schema,
+            }
+            for name, schema in properties(one.query).items()
         ],
         "responses": {
-            "200": {"description": "Done.", "content": {one.media_type: {"schema": shown}}},
-            **{str(status): _refusal(words) for status, words in STATUSES.items()},
+            "200": _content("Done.", one.media_type, shapes[one.answer]),
+            **{str(status): _content(words, JSON, shapes[AdminError]) for status, words in STATUSES.items()},
         },
-    }
+    }  # fmt: skip
     if one.body is not None:
-        made["requestBody"] = {
-            "content": {"application/json": {"schema": shapes.get(("body", one.name)) or _body(one.body)}}
-        }
+        made["requestBody"] = {"content": {JSON: {"schema": shapes[one.body]}}}
     return made
 
 
-def _refusal(words: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/AdminError"}
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
+def _content(words: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": words, "content": {media_type: {"schema": schema}}}
 
 
-def _body(members: Any) -> dict[str, Any]:
-    if set(members) == {"..."}:
-        return {"type": "object", "description": members["..."]}
-    return {"type": "object", "properties": {name: {"description": about} for name, about in members.items()}}
+def _resolved(one: dict[str, Any], defined: dict[str, Any]) -> dict[str, Any]:
+    """A schema without references and without the null that stands for what is left out."""
+    outer = {key: value for key, value in one.items() if key not in {"anyOf", "$ref"}}
+    for inner in one.get("anyOf", ()):
+        if inner.get("type") != "null":
+            return {**_resolved(inner, defined), **outer}
+    if "$ref" in one:
+        return {**defined[one["$ref"].rsplit("/", 1)[1]], **outer}
+    return one

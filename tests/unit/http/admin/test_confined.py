@@ -15,9 +15,8 @@ import tieline.http.admin
 from tests.unit.http.admin.desk import ADMIN, ALL_SEEING, FOREIGN, PROJECT, Desk
 from tieline.admin.app import Admin
 from tieline.admin.proxies import TrustedProxies
-from tieline.http.admin.app import ROUTES
-from tieline.http.admin.signature import Call, Noun
-from tieline.http.admin.table import PREFIX, AdminRoute
+from tieline.http.admin.declaration import PREFIX, AdminRoute, Call, Noun
+from tieline.http.admin.routes import ROUTES
 from tieline.model.record import ConfidentialRecord
 
 OWN: dict[str, str] = {
@@ -96,10 +95,6 @@ def _path(route: AdminRoute, values: dict[str, str] = OWN) -> str:
     return route.path.removeprefix(PREFIX).format(**values)
 
 
-def _parts(route: AdminRoute) -> list[str]:
-    return re.findall(r"{(\w+)}", route.path)
-
-
 async def _ask(desk: Desk, route: AdminRoute, key: str | None) -> Any:
     body = BODIES.get(route.name, {} if route.body is not None else None)
     return await desk.ask(route.method, _path(route), body, key=key, **QUERIES.get(route.name, {}))
@@ -112,14 +107,14 @@ async def test_what_belongs_to_others_is_not_there(desk: Desk, key: str) -> None
     values = OWN if key == FOREIGN else {**OWN, "project": "shop", "pool": "elsewhere", "name": "elsewhere"}
     secrets = ("hidden-", "+1555010") if key == FOREIGN else ("hidden-", "shop")
     for route in ROUTES:
-        if route.name in HARMLESS or (key == PROJECT and not {"project", "pool"} & set(_parts(route))):
+        if route.name in HARMLESS or (key == PROJECT and not {"project", "pool"} & set(route.parts)):
             continue
         body = BODIES.get(route.name, {} if route.body is not None else None)
         answer = await desk.ask(
             route.method, _path(route, values), body, key=key, **QUERIES.get(route.name, {})
         )
         assert answer.status_code != 500, route.name
-        if _parts(route) and not (_parts(route) == ["kind"] and route.method == "GET"):
+        if route.parts and not (route.parts == ["kind"] and route.method == "GET"):
             refused = answer.status_code in {403, 404, 409, 422}
             assert refused or answer.text == '{"items":[]}', (route.name, answer.text)
         if answer.status_code == 200:
@@ -201,7 +196,7 @@ def test_proxies_are_believed_where_they_are_trusted() -> None:
 
 def test_every_admin_function_has_a_route_or_a_reason() -> None:
     folder = Path(tieline.http.admin.__file__).parent
-    text = "".join(one.read_text() for one in folder.glob("*.py"))
+    text = "".join(one.read_text() for one in folder.glob("nouns/*.py"))
     hints = typing.get_type_hints(Admin)
     functions = {
         f"{noun}.{name}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tieline.admin.twilio import Choice, ConnectionView, NumberLine, Pooled
-from tieline.http.admin.signature import Call, Fields, Noun, Shape
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Fields, Shape
 from tieline.integrations.twilio.client import AccountView
 from tieline.model.environment import Environment
 from tieline.model.record import Record

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tieline.admin.projects import ListedProject, ProjectCode
-from tieline.http.admin.signature import Altered, Call, Fields, Noun, Shape
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Altered, Fields, Shape
 
 projects = Noun("build")
 
@@ -63,7 +64,7 @@ async def remove_project(call: Call, project: str) -> Altered:
 
 @projects.get("/projects/{project}/code")
 async def get_project_code(call: Call, project: str, query: CodeQuery) -> ProjectCode | None:
-    """What the project's folder holds, and what there is to say of it; 204 without a folder."""
+    """What the project's folder holds, and what there is to say of it; `{"done": true}` without a folder."""
     return await call.admin.projects.code(call.who, project, imported=query.imported)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tieline.admin.credentials import Credential, ListedKey, ListedToken
-from tieline.http.admin.signature import Call, Noun, Shape
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Shape
 from tieline.model.project import Scope
 
 credentials = Noun("secrets")

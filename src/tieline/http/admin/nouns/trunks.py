@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from tieline.admin.profile_facts import ProfileFacts
 from tieline.admin.trunks import Entry, ListedTrunk
-from tieline.http.admin.signature import Altered, Call, Fields, Noun
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Altered, Fields
 from tieline.resources.handoff_check import HandoffRemark
 
 trunks = Noun("telephony")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -11,7 +10,8 @@ from msgspec import Meta
 
 from tieline.admin.sms_views import AccountRegistration, ListedTemplate, TokenName
 from tieline.errors import NotFound
-from tieline.http.admin.signature import Altered, Call, Fields, Noun, Shape
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Altered, Fields, Moment, Shape
 from tieline.model.sms import OptOut, SmsMessage, SmsState
 from tieline.store.outbox import SmsFilter
 
@@ -25,7 +25,7 @@ class MessagesQuery(Shape):
     call_id: str | None = None
     number: Annotated[str, Meta(max_length=64)] | None = None
     state: SmsState | None = None
-    before: Annotated[datetime, Meta(tz=True)] | None = None
+    before: Moment | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 100
 
 

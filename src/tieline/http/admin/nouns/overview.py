@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tieline.admin.overview import Overview
-from tieline.http.admin.signature import Call, Noun
+from tieline.http.admin.declaration import Call, Noun
 
 overview = Noun("look")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated
 
 from msgspec import Meta
@@ -10,12 +10,11 @@ from msgspec import Meta
 from tieline.admin.calls import FigureFilter
 from tieline.admin.dashboard import Dashboard, dashboard
 from tieline.admin.errors import FieldFault, InvalidFields
-from tieline.http.admin.signature import Call, Noun, Shape
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Moment, Shape
 from tieline.store.figures import KEPT_FIGURES
 
 figures = Noun("look")
-
-Moment = Annotated[datetime, Meta(tz=True)]
 
 MOST_STEPS = 1000
 """Steps of a dashboard."""

@@ -8,7 +8,8 @@ from msgspec import Meta
 
 from tieline.admin.test_calls import TestCallOrder, TestCallView
 from tieline.gateway.studio_leg import TransferAnswer
-from tieline.http.admin.signature import Call, Noun, Shape
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Shape
 from tieline.model.environment import Environment
 
 test_calls = Noun("operate")

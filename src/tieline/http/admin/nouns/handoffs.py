@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from tieline.admin.exposure import ExposurePreview, RecentConversation
 from tieline.admin.handoffs import DestinationCheck, ListedDestination, Variable
-from tieline.http.admin.signature import Altered, Call, Fields, Noun, Shape
+from tieline.http.admin.declaration import Call, Noun
+from tieline.http.admin.shapes import Altered, Fields, Shape
 from tieline.model.handoff import HandoffApi
 from tieline.model.record import Record
 
 handoffs = Noun("build")
-exposure = Noun("build")
 
 
 class CheckQuery(Shape):
@@ -107,32 +107,32 @@ async def set_default_destination(call: Call, project: str, name: str) -> Altere
     return call.altered(await call.admin.handoffs.set_default(call.who, project, name))
 
 
-@exposure.get("/projects/{project}/exposure")
+@handoffs.get("/projects/{project}/exposure")
 async def get_exposure(call: Call, project: str) -> Exposed:
     """Which state keys Get Handoff shows, and its path."""
     api = await call.admin.exposure.get(call.who, project)
     return Exposed(api=api, path=await call.admin.exposure.address(call.who, project))
 
 
-@exposure.put("/projects/{project}/exposure")
+@handoffs.put("/projects/{project}/exposure")
 async def save_exposure(call: Call, project: str, body: ExposureDraft) -> Altered:
     """Expose this, for calls that end from now on."""
     return call.altered(await call.admin.exposure.save(call.who, project, body.record()))
 
 
-@exposure.get("/projects/{project}/exposure/keys")
+@handoffs.get("/projects/{project}/exposure/keys")
 async def list_state_keys(call: Call, project: str) -> Mapping[str, str]:
     """State keys that recent calls had, each with the kind of its value."""
     return await call.admin.exposure.keys(call.who, project)
 
 
-@exposure.get("/projects/{project}/exposure/recent")
+@handoffs.get("/projects/{project}/exposure/recent")
 async def list_recent(call: Call, project: str) -> Sequence[RecentConversation]:
     """The newest conversations of the project, to try a draft on."""
     return await call.admin.exposure.recent(call.who, project)
 
 
-@exposure.post("/projects/{project}/exposure/preview")
+@handoffs.post("/projects/{project}/exposure/preview")
 async def preview_exposure(call: Call, project: str, body: Preview) -> ExposurePreview:
     """What Get Handoff answers for a conversation now, and would with the draft."""
     return await call.admin.exposure.preview(call.who, project, body.conversation_id, body.record())
