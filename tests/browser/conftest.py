@@ -28,6 +28,7 @@ from playwright.async_api import (
     async_playwright,
     expect,
 )
+from playwright.async_api import Error as PlaywrightError
 
 from tests.browser import seed
 from tests.browser.looking import nothing_is_cut, nothing_overlaps
@@ -200,7 +201,7 @@ async def open_page(studio: ServedStudio, page: Page) -> OpenPage:
 
     async def go(path: str, *, on: Page | None = None) -> Page:
         looking = on or page
-        await looking.goto(f"{studio.base}{path}")
+        await _goto(looking, f"{studio.base}{path}")
         await settled(looking)
         return looking
 
@@ -231,6 +232,17 @@ async def shoot(page: Page) -> Shoot:
         await looking.set_viewport_size(WIDE)  # type: ignore[arg-type]
 
     return take
+
+
+async def _goto(page: Page, url: str) -> None:
+    """Go there, also when what was done last on the page makes it load itself anew in this very moment."""
+    try:
+        await page.goto(url)
+    except PlaywrightError as error:
+        if "ERR_ABORTED" not in error.message:
+            raise
+        await page.wait_for_load_state()
+        await page.goto(url)
 
 
 async def settled(page: Page) -> None:

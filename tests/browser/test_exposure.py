@@ -18,8 +18,11 @@ async def test_the_draft_answers_beside_what_is_answered_now(
     drafted = page.get_by_label("With these settings")
     await expect(drafted).to_contain_text('"status"')
     await shoot("handoff-api")
+    rows = page.get_by_role("group", name="State key")
+    there = await rows.count()
     await page.get_by_role("button", name="Add a key").click()
-    row = page.get_by_role("group", name="State key").last
+    await expect(rows).to_have_count(there + 1)
+    row = rows.last
     await row.get_by_label("State key", exact=True).fill("never_set")
     await row.get_by_label("Shown as").fill("publicName")
     await expect(drafted).to_contain_text('"publicName": null')

@@ -90,7 +90,7 @@ class ExposurePage:
                 for key in api.state_keys or ():
                     self._add(key, api.aliases.get(key, ""))
                 with ui.element("div").classes("tl-row"):
-                    ui.button("Add a key", icon="add", on_click=lambda: self._add("", "")).props(
+                    ui.button("Add a key", icon="add", on_click=lambda: self._append("")).props(
                         "outline dense"
                     )
                 self._offers = ui.element("div").classes("tl-row")
@@ -108,7 +108,11 @@ class ExposurePage:
                 field.disable()
         self._offer()
 
-    def _add(self, key: str, alias: str) -> Any:
+    async def _append(self, key: str) -> None:
+        self._add(key, "")
+        await self._changed()
+
+    def _add(self, key: str, alias: str) -> None:
         with (
             self._box,
             ui.element("div").classes("tl-header-row").props('role=group aria-label="State key"') as row,
@@ -122,12 +126,12 @@ class ExposurePage:
             remove = ui.button(icon="delete_outline", on_click=lambda: self._remove(row))
             remove.props('flat round dense aria-label="Remove this key"')
         self._rows.append((row, name, public))
-        return self._changed()
 
-    def _remove(self, row: ui.element) -> Any:
+    async def _remove(self, row: ui.element) -> None:
         self._rows = [one for one in self._rows if one[0] is not row]
-        row.delete()
-        return self._changed()
+        with self._list:  # the button that was clicked goes with its row
+            row.delete()
+            await self._changed()
 
     def _offer(self) -> None:
         """Keys that recent calls had and that are not in the list yet."""
@@ -137,7 +141,7 @@ class ExposurePage:
         with self._offers:
             for key, kind in self._keys.items():
                 if key not in there:
-                    button = ui.button(key, icon="add", on_click=lambda key=key: self._add(key, ""))
+                    button = ui.button(key, icon="add", on_click=lambda key=key: self._append(key))
                     button.props("flat dense size=sm no-caps").classes("tl-mono")
                     if kind:
                         button.tooltip(f"{kind} in recent calls")
@@ -187,10 +191,14 @@ class ExposurePage:
         pick = self._pick
         if pick is None:
             return
+        self._round += 1
+        mine = self._round
         with self._form.telling():
             found = await self._view.admin.exposure.preview(
                 self._view.who, self._project, str(pick.value), self.draft()
             )
+            if mine != self._round:
+                return  # a newer one is on its way
             self._shown.clear()
             with self._shown:
                 _show(found)
