@@ -86,6 +86,7 @@ async def test_a_call_shows_everything(page: Page, open_page: OpenPage, shoot: S
     await expect(dialog).to_contain_text("INVITE sip:+15550140@127.0.0.1 SIP/2.0")
     await shoot("call-message")
     await dialog.get_by_role("button", name="Close").click()
+    await expect(dialog).to_have_count(0)
     await arrows.nth(2).focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_contain_text("SIP/2.0 200 OK")

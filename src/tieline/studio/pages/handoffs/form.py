@@ -51,6 +51,7 @@ class DestinationForm:
         self._there = there
         self._trunks = trunks
         self._round = 0
+        self._tried = False
         known = there or Destination(name="", sip_config=SipConfig())
         action = "Add" if there is None else "Save"
         self._dialog = Dialog(
@@ -214,6 +215,7 @@ class DestinationForm:
 
     async def _save(self) -> None:
         handoffs, view = self._view.admin.handoffs, self._view
+        self._tried = True
         if self._there is None:
             await handoffs.add(view.who, self._project, self.draft())
         else:
@@ -240,7 +242,8 @@ class DestinationForm:
         except TielineError as error:
             self._dialog.form.refuse(error.message)
             return
-        touched = [one for one in found.faults if one.field != "name" or self._name.value]
+        # That a name is still to come is no fault, until somebody wants to do without.
+        touched = [one for one in found.faults if one.field != "name" or self._name.value or self._tried]
         self._dialog.form.show(touched)
         serious = [one for one in found.remarks if one.level.value != "info"]
         self._remarks.clear()
