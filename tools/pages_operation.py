@@ -18,8 +18,11 @@ from tools.gen_docs import page
 
 NUMBERS_INTRO = """\
 Numbers are kept in one canonical form: E.164, or bare digits for an extension. Names are letters, digits, `.`,
-`_` and `-`. A number may be in two pools only when no trunk is shared between them. Exactly one destination of
-a project is its default."""
+`_` and `-`. Exactly one destination of a project is its default.
+
+No call may be meant for two: a number belongs to one project of an account, and to one pool on each trunk. Two
+accounts may have the same number only while no trunk brings the calls of both; a trunk without `account` does,
+unless its calls have to name their project by a token (`require_token`)."""
 KEYS_INTRO = """\
 New keys and tokens are shown once and stored hashed (SHA-256 of 256 random bits). One that is there already
 keeps its value. `value_from_env` takes a value of your own from the environment. `tieline export` writes the

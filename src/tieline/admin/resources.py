@@ -10,12 +10,13 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tieline.admin.access import CHANGE_RIGHTS, account_of, may_change, require, visible
+from tieline.admin.access import CHANGE_RIGHTS, account_of, may_change, may_see, require, visible
 from tieline.admin.errors import FieldFault, Forbidden, InvalidFields
 from tieline.admin.trail import AuditTrail
 from tieline.clock import Clock
@@ -155,7 +156,7 @@ class ResourceAdmin:
             kept = tuple(one for one in getattr(current, kind) if one is not there)
             wanted = msgspec.structs.replace(current, **{kind: kept})
             reader = Reader("fields", {})
-            check_resources(wanted, reader, {one: {} for one in KINDS})
+            check_resources(wanted, reader, {one: {} for one in KINDS}, partial(may_see, who))
             _check(reader, kind, name)
             return Plan(resources=wanted, changes=tuple(compare(current, wanted)), issued=())
 
@@ -182,7 +183,7 @@ class ResourceAdmin:
             raise Forbidden("a resource file may change every account: this takes somebody of all accounts")
         for right in set(CHANGE_RIGHTS.values()):
             require(who, right)
-        applier = self._applier(text, check_project=self._rules.check_project, prune=prune, file=file)
+        applier = self._applier(who, text, check_project=self._rules.check_project, prune=prune, file=file)
         before = await self._store.resources()
         plan = await asyncio.to_thread(applier.plan, before)
         if dry_run or not (plan.changes or await self._store.unsealed_secrets()):
@@ -236,6 +237,7 @@ class ResourceAdmin:
             _refuse_account(who)
             document = {"accounts": [{"slug": account}], **document}
         applier = self._applier(
+            who,
             write_document(document),
             check_project=self._rules.check_project if with_folder else None,
         )
@@ -259,7 +261,8 @@ class ResourceAdmin:
             raise Forbidden("a project's folder can be chosen only by somebody of all accounts")
 
     def _applier(
-        self, text: str, *, check_project: ProjectCheck | None, prune: bool = False, file: Path | None = None,
+        self, who: Principal, text: str, *, check_project: ProjectCheck | None, prune: bool = False,
+        file: Path | None = None,
     ) -> Applier:  # fmt: skip
         return Applier(
             file=file or self._rules.folder / "fields",
@@ -269,6 +272,7 @@ class ResourceAdmin:
             check_project=check_project,
             default_region=self._rules.default_region,
             prune=prune,
+            sees=partial(may_see, who),
         )
 
     async def _note(self, who: Principal, plan: Plan, before: Resources) -> None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
-from typing import Protocol
 
 from tieline.handoff.plan import DEFAULT_NAME
 from tieline.integrations.profiles import PROFILES
-from tieline.model.pool import Pool
+from tieline.model.project import Account, ApiKey, Project, SipToken
 from tieline.model.resources import Resources
 from tieline.model.trunk import NumberSource, Trunk
+from tieline.model.twilio import TwilioConnection
+from tieline.resources.faults import Fault, Names, Sees, sees_all
+from tieline.resources.number_checks import check_numbers
 from tieline.resources.reader import Draft, Reader, unknown
-
-Names = Mapping[str, Mapping[str, Draft]]
 
 NEED_TARGET = ("register", "options_interval_s", "transport", "tls_name")
 """Fields of a trunk that say how it is reached, and are nothing without saying where."""
 
 
-def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None:
-    """Note every broken rule. A fault is placed at the file's resource where one of those concerned is in it."""
+def check_resources(resources: Resources, reader: Reader, drafts: Names, sees: Sees = sees_all) -> None:
+    """Note every broken rule. A fault is placed at the file's resource where one of those concerned is in it.
+
+    It names no resource that `sees` does not let whoever is told of it know of.
+    """
 
     def fault(kind: str, name: str, field: str, message: str, item: str | None = None) -> None:
         draft = drafts[kind].get(name)
@@ -29,32 +31,35 @@ def check_resources(resources: Resources, reader: Reader, drafts: Names) -> None
             line = draft.line_of(field) if item is None else draft.line_of_item(field, item)
         reader.fault(line, f"{kind}.{name}.{field}", message)
 
-    _check_ids(resources, fault)
+    _check_ids(resources, fault, sees)
     _check_references(resources, fault)
     _check_pools(resources, fault)
-    _check_pool_numbers(resources, fault)
-    _check_project_numbers(resources, fault)
-    _check_trunks(resources, fault, drafts["trunks"])
+    check_numbers(resources, fault, drafts, sees)
+    _check_trunks(resources, fault, drafts["trunks"], sees)
     _check_reach(resources, fault)
     _check_handoffs(resources, fault)
-    _check_secrets(resources, fault)
-    _check_outward(resources, fault)
+    _check_secrets(resources, fault, sees)
+    _check_outward(resources, fault, sees)
 
 
-class Fault(Protocol):
-    """Takes note of a broken rule."""
-
-    def __call__(self, kind: str, name: str, field: str, message: str, item: str | None = None) -> None:
-        """A field of one resource is at fault; `item` names the one of a list that is."""
-
-
-def _check_ids(resources: Resources, fault: Fault) -> None:
-    for kind, found in (("accounts", resources.accounts), ("projects", resources.projects)):
-        owner: dict[str, str] = {}
+def _check_ids(resources: Resources, fault: Fault, sees: Sees) -> None:
+    kinds: tuple[tuple[str, tuple[Account | Project, ...]], ...] = (
+        ("accounts", resources.accounts),
+        ("projects", resources.projects),
+    )
+    for kind, found in kinds:
+        owners: dict[str, Account | Project] = {}
         for one in found:
             for field, key in (("id", one.id), ("slug", one.slug)):
-                if owner.setdefault(key, one.slug) != one.slug:
-                    fault(kind, one.slug, field, f"{key} already names {owner[key]}")
+                owner = owners.setdefault(key, one)
+                if owner is not one:
+                    known = sees(resources, owner)
+                    fault(
+                        kind,
+                        one.slug,
+                        field,
+                        f"{key} already names {owner.slug}" if known else f"{key} is taken",
+                    )
 
 
 def _check_references(resources: Resources, fault: Fault) -> None:
@@ -98,46 +103,7 @@ def _check_pools(resources: Resources, fault: Fault) -> None:
             )
 
 
-def _check_pool_numbers(resources: Resources, fault: Fault) -> None:
-    """A number may be in two pools only when no call could mean either: their trunks must differ."""
-    account_of = {project.id: project.account for project in resources.projects}
-
-    def reachable(pool: Pool) -> frozenset[str]:
-        account = account_of.get(pool.project)
-        return frozenset(pool.trunks) or frozenset(
-            ["any trunk", *(one.name for one in resources.trunks if one.account in {None, account})]
-            if account is not None
-            else ()
-        )
-
-    holders: defaultdict[str, list[Pool]] = defaultdict(list)
-    reported: set[tuple[str, str]] = set()
-    trunks = {pool.name: reachable(pool) for pool in resources.pools}
-    for pool in resources.pools:
-        for number in pool.numbers:
-            for other in holders[number]:
-                pair = (other.name, pool.name)
-                shared = trunks[pool.name] & trunks[other.name]
-                if account_of.get(pool.project) != account_of.get(other.project):
-                    shared -= {"any trunk"}
-                if shared and pair not in reported:
-                    reported.add(pair)
-                    over = ", ".join(sorted(shared - {"any trunk"})) or "any trunk"
-                    message = f"{number} is also in the pool {other.name}, and both take calls over {over}"
-                    fault("pools", pool.name, "numbers", message)
-            holders[number].append(pool)
-
-
-def _check_project_numbers(resources: Resources, fault: Fault) -> None:
-    holders: dict[tuple[str, str], str] = {}
-    for project in resources.projects:
-        for number in project.numbers:
-            other = holders.setdefault((project.account, number), project.slug)
-            if other != project.slug:
-                fault("projects", project.slug, "numbers", f"{number} already routes to {other}")
-
-
-def _check_trunks(resources: Resources, fault: Fault, drafts: Mapping[str, Draft]) -> None:
+def _check_trunks(resources: Resources, fault: Fault, drafts: Mapping[str, Draft], sees: Sees) -> None:
     holders: dict[str, list[Trunk]] = {}
     # Those of the file last: of two that cannot be told apart, the one at hand is at fault.
     for trunk in sorted(resources.trunks, key=lambda one: one.name in drafts):
@@ -150,7 +116,8 @@ def _check_trunks(resources: Resources, fault: Fault, drafts: Mapping[str, Draft
             for other in others:
                 if not _told_apart(trunk, other):
                     wanted = "an `auth_username` of its own for each of them would tell their calls apart"
-                    message = f"{network} already belongs to the trunk {other.name}; {wanted}"
+                    known = f"the trunk {other.name}" if sees(resources, other) else "another trunk"
+                    message = f"{network} already belongs to {known}; {wanted}"
                     fault("trunks", trunk.name, "networks", message)
             others.append(trunk)
 
@@ -210,7 +177,7 @@ def _check_handoffs(resources: Resources, fault: Fault) -> None:
                     fault("projects", project.slug, "handoffs", message, one.name)
 
 
-def _check_outward(resources: Resources, fault: Fault) -> None:
+def _check_outward(resources: Resources, fault: Fault, sees: Sees) -> None:
     """Webhooks and Twilio connections belong to accounts that exist; a number comes in by one connection only."""
     account_of = {project.id: project.account for project in resources.projects}
     accounts = {one.id for one in resources.accounts}
@@ -221,7 +188,7 @@ def _check_outward(resources: Resources, fault: Fault) -> None:
             fault("webhooks", webhook.name, "project", "is gone, or belongs to another account")
         if (webhook.previous_secret is None) != (webhook.previous_until is None):
             fault("webhooks", webhook.name, "previous_secret", "goes with `previous_until`, and only with it")
-    owner: dict[str, str] = {}
+    owners: dict[str, TwilioConnection] = {}
     trunks = {one.name for one in resources.trunks}
     for one in resources.twilio:
         if one.name in trunks:
@@ -247,22 +214,25 @@ def _check_outward(resources: Resources, fault: Fault) -> None:
                     "numbers",
                     f"the project of {line.number} is gone, or another account's",
                 )
-            if owner.setdefault(line.number, one.name) != one.name:
-                fault(
-                    "twilio", one.name, "numbers", f"{line.number} comes in by {owner[line.number]} already"
-                )
+            owner = owners.setdefault(line.number, one)
+            if owner is not one:
+                known = f"by {owner.name}" if sees(resources, owner) else "somewhere else"
+                fault("twilio", one.name, "numbers", f"{line.number} comes in {known} already")
 
 
-def _check_secrets(resources: Resources, fault: Fault) -> None:
-    hashes: dict[str, str] = {}
+def _check_secrets(resources: Resources, fault: Fault, sees: Sees) -> None:
     for key in resources.api_keys:
         if not key.scopes:
             fault("api_keys", key.name, "scopes", "at least one scope is needed")
-        other = hashes.setdefault(key.key_hash, key.name)
-        if other != key.name:
-            fault("api_keys", key.name, "value_from_env", f"has the same value as the key {other}")
-    hashes = {}
+    owners: dict[tuple[str, str], ApiKey | SipToken] = {}
+
+    def check(kind: str, noun: str, stored: str, one: ApiKey | SipToken) -> None:
+        owner = owners.setdefault((kind, stored), one)
+        if owner is not one:
+            known = f"the {noun} {owner.name}" if sees(resources, owner) else f"another {noun}"
+            fault(kind, one.name, "value_from_env", f"has the same value as {known}")
+
+    for key in resources.api_keys:
+        check("api_keys", "key", key.key_hash, key)
     for token in resources.sip_tokens:
-        other = hashes.setdefault(token.token_hash, token.name)
-        if other != token.name:
-            fault("sip_tokens", token.name, "value_from_env", f"has the same value as the token {other}")
+        check("sip_tokens", "token", token.token_hash, token)

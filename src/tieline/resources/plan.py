@@ -24,6 +24,7 @@ from tieline.model.webhook import WebhookEndpoint
 from tieline.resources.checks import check_resources
 from tieline.resources.diff import Change, compare
 from tieline.resources.document import Document, read_document
+from tieline.resources.faults import Sees, sees_all
 from tieline.resources.handoff_check import HandoffRemark, check_handoffs, refuse_hopeless
 from tieline.resources.kinds import KINDS, identity_field
 from tieline.resources.reader import FAULTY, Draft, Reader
@@ -62,6 +63,7 @@ class Applier:
     """Makes plans from one file. `random_bytes(n)` gives secrets; `check_project` loads folders.
 
     A handoff that cannot work on any trunk is a fault, unless `allow_hopeless`; then it is a remark like others.
+    Faults name nothing that `sees` does not let be seen.
     """
 
     file: Path
@@ -72,6 +74,7 @@ class Applier:
     default_region: str | None = None
     prune: bool = False
     allow_hopeless: bool = False
+    sees: Sees = sees_all
     _secrets: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def plan(self, current: Resources) -> Plan:
@@ -81,7 +84,7 @@ class Applier:
         wanted = _Build(self, document, current).resources()
         reader.check()
         names = {kind: {d.values[identity_field(kind)]: d for d in document.drafts[kind]} for kind in KINDS}
-        check_resources(wanted, reader, names)
+        check_resources(wanted, reader, names, self.sees)
         reader.check()
         remarks = tuple(check_handoffs(wanted))
         if not self.allow_hopeless:

@@ -266,3 +266,49 @@ async def test_what_is_said_of_handoffs_is_of_ones_own(office: Office) -> None:
     plan = await office.resources.update(stranger, "projects", "theirs", {"name": "New"})
     assert plan.changes
     assert not plan.remarks
+
+
+SHARING = """\
+accounts: [{slug: acme}, {slug: other}]
+projects:
+  - {slug: desk, account: acme, answer_only: true, numbers: [100]}
+  - {slug: back, account: acme, answer_only: true}
+  - {slug: theirs, account: other, answer_only: true}
+trunks: [{name: private, networks: 192.0.2.1, account: acme, auth_username: acme, auth_password: sesame},
+  {name: common, networks: 192.0.2.2}]
+pools: [{name: main, project: desk, numbers: ["+15550100-+15550109"]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "field", "told"),
+    [
+        ("projects", {"slug": "mine", "answer_only": True, "numbers": ["100"]}, "numbers", "100 is taken"),
+        ("pools", {"name": "mine", "project": "theirs", "numbers": ["+15550108-+15550112"]}, "numbers",
+         "+15550108 (and 1 more) is taken"),
+        ("projects", {"slug": "mine", "answer_only": True, "account": "acme", "numbers": ["100"]}, "numbers",
+         "100 is taken"),
+        ("projects", {"slug": "PROJECT-desk", "answer_only": True}, "slug", "PROJECT-desk is taken"),
+        ("trunks", {"name": "mine", "networks": ["192.0.2.1"], "account": "other"}, "networks",
+         "192.0.2.1/32 already belongs to another trunk"),
+    ],
+)  # fmt: skip
+async def test_what_another_account_has_is_taken_and_no_more_is_said(
+    kind: str, fields: dict[str, Any], field: str, told: str
+) -> None:
+    office = Office()
+    await office.apply(SHARING)
+    wanted = {"account": "other", **fields} if kind == "projects" else fields
+    with pytest.raises(InvalidFields) as caught:
+        await office.resources.create(TENANT, kind, wanted)
+    assert [(one.field, one.message.partition(";")[0]) for one in caught.value.faults] == [(field, told)]
+
+
+async def test_a_number_of_ones_own_account_names_the_project_that_has_it() -> None:
+    office = Office()
+    await office.apply(SHARING)
+    builder = somebody(Role.BUILDER, "ws-acme")
+    with pytest.raises(InvalidFields, match="100 already routes to desk"):
+        await office.resources.update(builder, "projects", "back", {"numbers": ["100"]})
+    with pytest.raises(InvalidFields, match=r"already routes to desk, and both take calls over common"):
+        await office.resources.update(OWNER, "projects", "theirs", {"numbers": ["100"]})
