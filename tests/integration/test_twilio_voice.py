@@ -175,6 +175,43 @@ async def test_who_is_not_taken_goes_back_to_the_agent(
     assert record["data"]["failed"] == reason
 
 
+@pytest.mark.parametrize(("keys", "taken"), [("1", True), ("71", True), ("", False)])
+async def test_who_is_dialled_hears_the_whisper_and_takes_the_call_by_key(
+    served: Served, caller: TwilioCaller, keys: str, taken: bool
+) -> None:
+    """A key that is not pressed is a handoff that failed: the caller is the agent's again."""
+    human = caller.humans["+15550004444"] = Human(keys=keys)
+    await caller.dial()
+    await caller.until_spoken()
+    await caller.press("6")
+    if taken:
+        await asyncio.wait_for(caller.talking.wait(), 20)
+    else:
+        await caller.until(lambda: caller.streams == 2)
+        await caller.until_spoken()
+        await caller.press("9")
+        await asyncio.wait_for(caller.ended.wait(), 20)
+    record = await record_of(served, caller)
+    assert set(human.said) == {"A caller from <billing> & more."}
+    if taken:
+        assert steps_of(record)[-4:] == ["ringing", "answered", "accepted", "done"]
+        assert record["termination"]["reason"] == "handed_off"
+    else:
+        assert record["data"]["failed"] == "not_accepted"
+        assert not caller.talking.is_set()
+
+
+async def test_a_whisper_alone_joins_once_it_was_said(served: Served, caller: TwilioCaller) -> None:
+    human = caller.humans["sip:whispered@centre.example"] = Human()
+    await caller.dial()
+    await caller.until_spoken()
+    await caller.press("7")
+    await asyncio.wait_for(caller.talking.wait(), 20)
+    record = await record_of(served, caller)
+    assert human.said == ["A caller."]
+    assert steps_of(record)[-3:] == ["ringing", "answered", "done"]
+
+
 async def test_an_invite_without_a_trunk_goes_by_twilio_with_the_caller_id(
     served: Served, caller: TwilioCaller
 ) -> None:
@@ -339,7 +376,7 @@ async def test_what_is_delivered_twice_is_answered_the_same(served: Served, call
 async def test_nothing_unsigned_is_taken(served: Served, caller: TwilioCaller) -> None:
     base = served.addresses.http
     async with httpx.AsyncClient() as http:
-        for path in ("call", "status", "fallback", "progress", "next"):
+        for path in ("call", "status", "fallback", "progress", "screen", "next"):
             bare = await http.post(f"{base}/voice/{path}", data=caller.fields())
             assert bare.status_code == 403, path
         assert (await http.get(f"{base}/voice/call")).status_code == 405

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Protocol
 
 from tieline.model.record import Record
+
+
+class Screening(Record):
+    """What whoever is called is asked before the two are joined. At least one of `whisper` and `accept_key` is there.
+
+    `accept_timeout_s` is how long the key is waited for after the whisper; `language` is that of the whisper.
+    """
+
+    whisper: str | None
+    accept_key: str | None
+    accept_timeout_s: float
+    language: str | None
+
+
+class ScreeningStep(StrEnum):
+    """How far the asking is: who was called has picked up, has pressed the key, or does not take the call."""
+
+    PICKED_UP = "picked up"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+TellScreening = Callable[[ScreeningStep, str], None]
+"""Told of each step once, with what there is to say of it."""
 
 
 class ProviderTransfer(Record):
@@ -15,16 +40,18 @@ class ProviderTransfer(Record):
     headers: tuple[tuple[str, str], ...]
     caller_id: str | None
     ring_timeout_s: float
+    screening: Screening | None = None
 
 
 class ProviderCall(Protocol):
     """One call at a provider."""
 
-    def transfer(self, leg_id: int, wanted: ProviderTransfer) -> str | None:
+    def transfer(self, leg_id: int, wanted: ProviderTransfer, tell: TellScreening) -> str | None:
         """Give the caller to somebody else; what cannot be sent along, in words, or an empty text.
 
-        `ReferCompleted` and `NotifyReceived` of the leg follow, as after a REFER. None when the call is over, or that
-        is under way. Raises `InvalidInput`.
+        `ReferCompleted` and `NotifyReceived` of the leg follow, as after a REFER; `tell` is called in between, where
+        there is a screening, each time in a later turn of the event loop. None when the call is over, or that is
+        under way. Raises `InvalidInput`.
         """
         ...
 

@@ -13,7 +13,7 @@ import msgspec
 from tieline.calls.call import Call
 from tieline.calls.deadline import Deadline
 from tieline.calls.endings import NORMAL_CLEARING
-from tieline.calls.provider import ProviderCall, ProviderTransfer
+from tieline.calls.provider import ProviderCall, ProviderTransfer, Screening, ScreeningStep
 from tieline.errors import InvalidInput
 from tieline.handoff.errors import UnplannableHandoff
 from tieline.handoff.ladder import Attempt
@@ -21,6 +21,7 @@ from tieline.handoff.policy import ByeTurn, HandoffFailed, HandoffPolicy, Referr
 from tieline.handoff.refer import ReferHandoff
 from tieline.handoff.target import ReferTarget, provider_target, refer_target
 from tieline.media.tones import Tone
+from tieline.model.handoff import SipConfig
 from tieline.model.profile import Dialect
 from tieline.model.receipt import HandoffFailure, Step
 from tieline.model.trunk import FirstBye
@@ -116,21 +117,17 @@ class Transfer:
             sent = call.services.sip.refer(call.leg.id, target.refer_to, target.headers, self._referred_by())
             return "" if sent else None
         wanted = provider_target(plan)
-        note = self._carried.transfer(
+        return self._carried.transfer(
             call.leg.id,
             ProviderTransfer(
                 target=wanted.uri,
                 headers=wanted.headers,
                 caller_id=plan.config.outbound_caller_id,
                 ring_timeout_s=plan.config.ring_timeout_s,
+                screening=_screening(plan.config, call.runs.conversation.language),
             ),
+            self._on_screening,
         )
-        unsaid = plan.config.whisper is not None or plan.config.accept_key is not None
-        if note is not None and unsaid:
-            return "; ".join(
-                [*([note] if note else []), "no whisper, no accept key: the provider makes the call"]
-            )
-        return note
 
     def _take_back(self) -> None:
         if self._carried is not None:
@@ -165,6 +162,20 @@ class Transfer:
             )
         else:
             machine.on_notify(event.status, event.phrase, event.subscription, event.body, at, now)
+        self._settle()
+
+    def _on_screening(self, step: ScreeningStep, detail: str) -> None:
+        """The provider tells of whoever it has called: before the two are joined, they are asked."""
+        machine = self._machine
+        if machine is None:
+            return
+        at = self._call.services.clock.utc()
+        if step is ScreeningStep.PICKED_UP:
+            machine.on_picked_up(at, detail)
+        elif step is ScreeningStep.ACCEPTED:
+            machine.on_accepted(at, detail)
+        else:
+            machine.on_not_accepted(at, detail)
         self._settle()
 
     def on_caller_gone(self, *, broken: bool) -> bool:
@@ -222,9 +233,23 @@ class Transfer:
 
 def _patient(policy: HandoffPolicy, attempt: Attempt) -> HandoffPolicy:
     """The policy towards a provider, which rings as long as it is told to, tells how it goes, and never hangs up."""
+    config = attempt.plan.config
+    asked_s = 0.0 if _screening(config, None) is None else policy.whisper_limit_s + config.accept_timeout_s
     return msgspec.structs.replace(
         policy,
-        max_wait_s=max(policy.max_wait_s, attempt.plan.config.ring_timeout_s + RING_SLACK_S),
+        max_wait_s=max(policy.max_wait_s, config.ring_timeout_s + asked_s + RING_SLACK_S),
         sends_notify=True,
         first_bye=FirstBye.US,
+    )
+
+
+def _screening(config: SipConfig, language: str | None) -> Screening | None:
+    """What whoever is called is asked; None when they are joined at once."""
+    if config.whisper is None and config.accept_key is None:
+        return None
+    return Screening(
+        whisper=config.whisper,
+        accept_key=config.accept_key,
+        accept_timeout_s=config.accept_timeout_s,
+        language=language,
     )

@@ -8,11 +8,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tieline.calls.provider import ProviderTransfer
+from tieline.calls.provider import ProviderTransfer, ScreeningStep, TellScreening
 from tieline.errors import InvalidInput, TielineError
 from tieline.gateway.dialog_text import LegFacts
 from tieline.gateway.twilio_facts import CallFacts
 from tieline.gateway.twilio_leg import TwilioLeg
+from tieline.gateway.twilio_screening import ScreeningState, TwilioScreening
 from tieline.gateway.twilio_wire import StreamWire
 from tieline.integrations.twilio import twiml
 from tieline.integrations.twilio.client import TwilioApi
@@ -30,6 +31,9 @@ RETURN_S = 15.0
 
 DIAL_STATUS = {"busy": 486, "no-answer": 480, "failed": 404, "canceled": 487}
 """What the end of a `<Dial>` means in SIP, where it names no SIP status itself."""
+
+NOT_TAKEN = 603
+"""What it means that somebody has picked up and not taken the call."""
 
 PROGRESS = {"queued": 100, "initiated": 100, "ringing": 180, "in-progress": 200, "answered": 200}
 """What the progress of a dialled leg means in SIP."""
@@ -60,10 +64,14 @@ class CallWays:
 
 @dataclass(slots=True)
 class Dialling:
-    """A transfer under way. `settled`: its result is told; `returning` is one to be told once the caller is back."""
+    """A transfer under way. `settled`: its result is told; `returning` is one to be told once the caller is back.
+
+    `answered` once somebody has taken the caller, which is after the `screening` where there is one.
+    """
 
     attempt: int
     leg_id: int
+    screening: TwilioScreening | None = None
     answered: bool = False
     settled: bool = False
     returning: tuple[int, str] | None = None
@@ -123,7 +131,7 @@ class TwilioCall:
 
     # -- giving the caller away -------------------------------------------------------------------------------
 
-    def transfer(self, leg_id: int, wanted: ProviderTransfer) -> str | None:
+    def transfer(self, leg_id: int, wanted: ProviderTransfer, tell: TellScreening) -> str | None:
         """Give the caller to somebody else. See `ProviderCall`."""
         if self.over or (self._dialling is not None and not self._dialling.settled):
             return None
@@ -132,6 +140,7 @@ class TwilioCall:
                 "the caller id has to be a number in E.164: one of the account's, or a verified one"
             )
         headers, note = _carried(wanted)
+        screening = self._screening(self._attempts + 1, wanted, tell)
         if self.leg is not None:
             target = wanted.target if twiml.is_sip(wanted.target) else f"tel:{wanted.target}"
             if not self.leg.refer(leg_id, f"<{target}>", headers):
@@ -139,14 +148,14 @@ class TwilioCall:
         else:
             self._ways.watch(leg_id, self._on_sip_event)
         self._attempts += 1
-        dialling = self._dialling = Dialling(self._attempts, leg_id)
+        dialling = self._dialling = Dialling(self._attempts, leg_id, screening)
         self._ways.begin(self._redirect(dialling, self._twiml(dialling, wanted, headers)))
         return note
 
     def _twiml(
         self, dialling: Dialling, wanted: ProviderTransfer, headers: tuple[tuple[str, str], ...]
     ) -> str:
-        if self.facts.by_sip and twiml.is_sip(wanted.target):
+        if self.facts.by_sip and twiml.is_sip(wanted.target) and dialling.screening is None:
             return twiml.refer(
                 wanted.target, headers, self._ways.url(f"/voice/next?after=refer&attempt={dialling.attempt}")
             )
@@ -160,8 +169,26 @@ class TwilioCall:
                 progress_url=self._ways.url(
                     f"/voice/progress?parent={self.facts.sid}&attempt={dialling.attempt}"
                 ),
+                screen_url=self._screen_url(dialling.attempt, "begin") if dialling.screening else None,
             )
         )
+
+    def _screening(
+        self, attempt: int, wanted: ProviderTransfer, tell: TellScreening
+    ) -> TwilioScreening | None:
+        if wanted.screening is None:
+            return None
+        loop = asyncio.get_running_loop()
+
+        def tell_later(step: ScreeningStep, detail: str) -> None:
+            loop.call_soon(tell, step, detail)
+
+        return TwilioScreening(
+            wanted.screening, lambda step: self._screen_url(attempt, step), tell_later, loop.time
+        )
+
+    def _screen_url(self, attempt: int, step: str) -> str:
+        return self._ways.url(f"/voice/screen?parent={self.facts.sid}&attempt={attempt}&step={step}")
 
     async def _redirect(self, dialling: Dialling, text: str) -> None:
         """Let the live call go on with other TwiML, once the caller has heard what was said last."""
@@ -201,6 +228,8 @@ class TwilioCall:
         dialling.returning = None
         if not dialling.settled:
             dialling.settled = True
+            if dialling.screening is not None and status >= 300:
+                dialling.screening.tell_refused()
             self._notify(dialling.leg_id, status, phrase)
 
     def _on_sip_event(self, event: SipEvent) -> bool:
@@ -238,19 +267,48 @@ class TwilioCall:
         if dialling is None or status is None or dialling.settled or dialling.returning is not None:
             return
         if status >= 200:
-            dialling.answered = True
-            self._settle(dialling, status, "OK")
+            self._on_picked_up(dialling)
         else:
             self._notify(dialling.leg_id, status, phrase_of(status))
+
+    def _on_picked_up(self, dialling: Dialling) -> None:
+        """Who was dialled has answered; they have the caller, unless they are to be asked before."""
+        if dialling.screening is None or dialling.screening.state is ScreeningState.ACCEPTED:
+            dialling.answered = True
+            self._settle(dialling, 200, "OK")
+        elif dialling.screening.state is ScreeningState.RINGING:
+            self._notify(dialling.leg_id, 183, "Picked Up")
+            dialling.screening.on_picked_up()
+
+    def on_screen(self, attempt: int, step: str, form: Mapping[str, str]) -> str:
+        """Who was dialled is to be asked before the two are joined: the TwiML for them alone."""
+        dialling = self._of(attempt)
+        screening = dialling.screening if dialling is not None else None
+        if dialling is None or screening is None or self.over:
+            return twiml.hang_up()
+        if not dialling.answered and (dialling.settled or dialling.returning is not None):
+            # The caller is not theirs any more.
+            return twiml.hang_up()
+        self._on_picked_up(dialling)
+        answer = screening.answer(step, form.get("Digits", ""))
+        self._on_picked_up(dialling)
+        return answer
 
     def on_dialled(self, attempt: int, form: Mapping[str, str]) -> str:
         """A `<Dial>` to a human is over: the TwiML with which the call goes on."""
         result = form.get("DialCallStatus", "")
         told = form.get("DialSipResponseCode", "")
-        status = 200
+        dialling = self._of(attempt)
+        screening = dialling.screening if dialling is not None else None
         if result not in {"completed", "answered"}:
             status = int(told) if re.fullmatch(r"[3-6][0-9]{2}", told) else DIAL_STATUS.get(result, 500)
-        return self._after(attempt, status, form)
+            return self._after(attempt, status, form)
+        if screening is None:
+            return self._after(attempt, 200, form)
+        if form.get("DialBridged") == "true":
+            screening.accept()
+        screening.refuse()
+        return self._after(attempt, 200 if screening.state is ScreeningState.ACCEPTED else NOT_TAKEN, form)
 
     def on_referred(self, attempt: int, form: Mapping[str, str]) -> str:
         """A `<Refer>` is over: the TwiML with which the call goes on."""

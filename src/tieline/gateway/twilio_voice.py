@@ -137,6 +137,13 @@ class TwilioVoice:
         if call is not None:
             call.on_progress(attempt, form)
 
+    def on_screen(
+        self, connection: TwilioConnection, parent: str, attempt: int, step: str, form: Mapping[str, str]
+    ) -> str:
+        """Somebody that Twilio has dialled for us has picked up: the TwiML for them alone, before they are joined."""
+        call = self._call(connection, parent)
+        return twiml.hang_up() if call is None else call.on_screen(attempt, step, form)
+
     def on_next(self, connection: TwilioConnection, after: str, attempt: int, form: Mapping[str, str]) -> str:
         """Something that we had Twilio do is over: the TwiML with which the call goes on."""
         call = self._call(connection, form.get("CallSid", ""))

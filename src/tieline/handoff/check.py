@@ -27,6 +27,12 @@ SECURE = "TLS/SRTP"
 
 _INVITE_ONLY = ("outbound_endpoint", "outbound_encryption", "outbound_caller_id", "whisper", "accept_key")
 
+_PLACED = frozenset({"outbound_caller_id", "whisper", "accept_key"})
+"""What concerns any method where the peer itself makes the call."""
+
+PHONE_KEYS = frozenset("0123456789*#")
+"""The keys that such a peer tells of."""
+
 
 class CheckLevel(StrEnum):
     """How much a finding matters."""
@@ -196,23 +202,12 @@ class _Check:
         )
 
     def _invite(self, config: SipConfig) -> None:
+        self._accept_key(config)
         if self._places_calls(HandoffMethod.INVITE, config):
-            if config.whisper is not None or config.accept_key is not None:
-                self._say(
-                    CheckLevel.WARNING,
-                    f"{self._caller.dialect.profile.name} makes this call: there is no whisper and no accept key",
-                    "name an outbound_endpoint, or leave them out",
-                )
             return
         endpoint = self._endpoint(config)
         if endpoint is not None:
             self._encryption(config, endpoint)
-        if config.accept_key is not None and config.whisper is None:
-            self._say(
-                CheckLevel.WARNING,
-                f"the human has to press {config.accept_key} and is not told so",
-                "add a whisper that says it",
-            )
         expires_s = self._caller.dialect.session_expires_s
         if config.ring_timeout_s > expires_s:
             self._say(
@@ -226,6 +221,20 @@ class _Check:
                 f"it may ring for {config.ring_timeout_s:g} s, and proxies give up after {TIMER_C_S:g}",
                 "shorten ring_timeout_s",
             )
+
+    def _accept_key(self, config: SipConfig) -> None:
+        key = config.accept_key
+        if key is None:
+            return
+        if config.whisper is None:
+            self._say(
+                CheckLevel.WARNING,
+                f"the human has to press {key} and is not told so",
+                "add a whisper that says it",
+            )
+        if self._places_calls(HandoffMethod.INVITE, config) and key not in PHONE_KEYS:
+            name = self._caller.dialect.profile.name
+            self._say(CheckLevel.ERROR, f"{name} does not tell of the key {key}", "take a digit, * or #")
 
     def _endpoint(self, config: SipConfig) -> Endpoint | None:
         """The trunk that carries the new leg, when it can."""
@@ -302,7 +311,8 @@ class _Check:
         return used
 
     def _unused(self, config: SipConfig) -> None:
-        named = [field for field in _INVITE_ONLY if getattr(config, field) is not None]
+        used = _PLACED if self._caller.dialect.profile.places_calls else ()
+        named = [field for field in _INVITE_ONLY if field not in used and getattr(config, field) is not None]
         if named:
             message = f"without invite there is no use for {', '.join(named)}"
             self._say(CheckLevel.WARNING, message, "remove them, or add invite to fallback")

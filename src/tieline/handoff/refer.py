@@ -168,6 +168,22 @@ class ReferHandoff:
             elif over:
                 self._deadline = min(self._give_up_at, now + self._policy.bye_wait_s)
 
+    def on_picked_up(self, at: datetime, detail: str) -> None:
+        """A provider tells: who was called has answered, and is asked whether they take the call."""
+        if self.outcome is None and not self._receipt.has(Step.ANSWERED):
+            self._receipt.add(Step.ANSWERED, at, detail=detail)
+            self._deadline = self._give_up_at
+
+    def on_accepted(self, at: datetime, detail: str) -> None:
+        """A provider tells: they have taken the call. The result follows."""
+        if self.outcome is None:
+            self._receipt.add(Step.ACCEPTED, at, detail=detail)
+
+    def on_not_accepted(self, at: datetime, detail: str) -> None:
+        """A provider tells: they have not taken the call."""
+        if self._moves(ReferInput.FAILURE):
+            self._fail(HandoffFailure.NOT_ACCEPTED, at, detail=detail)
+
     def on_peer_bye(self, at: datetime, now: float) -> None:
         """The peer ended our leg."""
         accepted = self.state is not ReferState.SENT
@@ -206,6 +222,8 @@ class ReferHandoff:
             self.outcome = Referred(bye=ByeTurn.SEND_NOW)
         elif waited_for is ReferState.SENT:
             self._fail(HandoffFailure.NO_RESPONSE, at)
+        elif self._receipt.has(Step.ANSWERED):
+            self._fail(HandoffFailure.NOT_ACCEPTED, at, detail="picked up, then silence")
         elif waited_for is ReferState.PROGRESSING and self._rang:
             self._fail(HandoffFailure.NO_ANSWER, at, detail="it rang until we gave up")
         elif waited_for is ReferState.UNRESOLVED:

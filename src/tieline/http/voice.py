@@ -79,6 +79,7 @@ class VoiceRoutes:
             "status": self._status,
             "fallback": lambda connection, form, _: self._voice.on_fallback(connection, form),
             "progress": self._progress,
+            "screen": self._screen,
             "next": lambda connection, form, request: self._voice.on_next(
                 connection, request.query_params.get("after", ""), _attempt(request), form
             ),
@@ -97,6 +98,11 @@ class VoiceRoutes:
         parent = request.query_params.get("parent", "")
         self._voice.on_progress(connection, parent, _attempt(request), form)
         return twiml.nothing()
+
+    def _screen(self, connection: TwilioConnection, form: Form, request: Request) -> str:
+        query = request.query_params
+        parent, step = query.get("parent", ""), query.get("step", "")
+        return self._voice.on_screen(connection, parent, _attempt(request), step, form)
 
     def _guarded(self, name: str, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

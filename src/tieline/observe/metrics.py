@@ -215,7 +215,8 @@ METRICS: tuple[Metric, ...] = (
         name="tieline_twilio_webhooks_total", kind=_COUNTER,
         help="Voice webhooks of Twilio: taken, refused for a missing or wrong signature, or not understood.",
         labels={
-            "webhook": ("call", "status", "fallback", "progress", "next"), "result": ("taken", "refused", "failed"),
+            "webhook": ("call", "status", "fallback", "progress", "screen", "next"),
+            "result": ("taken", "refused", "failed"),
         },
     ),
     Metric(

@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -28,10 +28,16 @@ FRAME_S = 0.02
 
 @dataclass
 class Human:
-    """What somebody does whom Twilio dials: `result` is Dial's status; one who answers talks until `hang_up`."""
+    """What somebody does whom Twilio dials: `result` is Dial's status; one who answers talks until `hang_up`.
+
+    Where they are asked before they are joined, they press `keys` one after another, and then none; `said` to them is
+    what they heard.
+    """
 
     result: str = "completed"
     sip_code: str = ""
+    keys: str = ""
+    said: list[str] = field(default_factory=list)
 
 
 class TwilioCaller:
@@ -168,10 +174,13 @@ class TwilioCaller:
         progress, child = target.get("statusCallback", ""), f"CA{secrets.token_hex(16)}"
         for status in ("initiated", "ringing"):
             await self.post(progress, self.fields(CallSid=child, ParentCallSid=self.sid, CallStatus=status))
-        if human.result == "completed":
-            await self.post(
-                progress, self.fields(CallSid=child, ParentCallSid=self.sid, CallStatus="in-progress")
-            )
+        bridged = human.result == "completed"
+        if bridged:
+            answered = self.fields(CallSid=child, ParentCallSid=self.sid, CallStatus="in-progress")
+            await self.post(progress, answered)
+            if target.get("url"):
+                bridged = await self._screen(target.get("url", ""), human, answered)
+        if bridged:
             self.talking.set()
             changed = await self._first(self.human_hangs_up.wait(), self._hung_up.wait())
             if changed is not None:
@@ -182,8 +191,36 @@ class TwilioCaller:
         status = "completed" if self._hung_up.is_set() else "in-progress"
         told = {"DialSipResponseCode": human.sip_code} if human.sip_code else {}
         return await self.twiml(
-            verb.get("action", ""), DialCallStatus=human.result, DialCallSid=child, CallStatus=status, **told
-        )
+            verb.get("action", ""), DialCallStatus=human.result, DialCallSid=child, CallStatus=status,
+            DialBridged=str(bridged).lower(), **told,
+        )  # fmt: skip
+
+    async def _screen(self, url: str, human: Human, fields: dict[str, str]) -> bool:
+        """TwiML at the human's end alone; whether the two are joined after it."""
+        keys, document = list(human.keys), await self._screened(url, fields)
+        while len(document):
+            human.said += [one.text or "" for one in document.iter("Say")]
+            verb = next(one for one in document if one.tag != "Say")
+            if verb.tag == "Hangup":
+                return False
+            if verb.tag == "Redirect":
+                document = await self._screened(verb.text or "", fields)
+                continue
+            assert (verb.tag, verb.get("numDigits"), verb.get("actionOnEmptyResult")) == (
+                "Gather",
+                "1",
+                "true",
+            )
+            digits = keys.pop(0) if keys else ""
+            document = await self._screened(verb.get("action", ""), fields | {"Digits": digits})
+        return True
+
+    async def _screened(self, url: str, fields: dict[str, str]) -> ET.Element:
+        """TwiML of a screening, which is asked for twice, as happens when an answer is lost."""
+        first, again = await self.post(url, fields), await self.post(url, fields)
+        assert first.status_code == 200, first.text
+        assert first.text == again.text
+        return ET.fromstring(first.text)
 
     async def _refer(self, verb: ET.Element) -> ET.Element | None:
         self.dialled.append(verb)

@@ -338,7 +338,7 @@ PROVIDER = dialect(name="twilio_voice", places_calls=True)
 
 
 def test_a_provider_that_makes_the_calls_itself() -> None:
-    """It calls whole numbers and SIP URIs, needs no target, and cannot whisper."""
+    """It calls whole numbers and SIP URIs, needs no target, and asks for the keys of a telephone."""
     for well in (
         destination(phone_number="+15550100"), destination(phone_number="sip:desk@centre.example"),
         destination(HandoffMethod.INVITE, phone_number="tel:+15550100"),
@@ -347,5 +347,10 @@ def test_a_provider_that_makes_the_calls_itself() -> None:
     ((level, message),) = said(destination(phone_number="1001"), PROVIDER)
     assert (level, "E.164" in message) == ("error", True)
     whispering = destination(HandoffMethod.INVITE, phone_number="+15550100", whisper="A caller.")
-    ((level, message),) = said(whispering, PROVIDER)
-    assert (level, "no whisper" in message) == ("warning", True)
+    assert said(whispering, PROVIDER) == []
+    config: Any = {"phone_number": "+15550100", "whisper": "A caller.", "outbound_caller_id": "+15550199"}
+    assert said(destination(accept_key="#", **config), PROVIDER) == []
+    ((level, message),) = said(destination(HandoffMethod.INVITE, accept_key="A", **config), PROVIDER)
+    assert (level, "the key A" in message) == ("error", True)
+    bare = destination(HandoffMethod.INVITE, phone_number="+15550100", accept_key="1")
+    assert said(bare, PROVIDER) == [("warning", "the human has to press 1 and is not told so")]

@@ -73,6 +73,37 @@ def test_the_textbook_transfer() -> None:
     assert answered.evidence == "NOTIFY 200 Phrase; Subscription-State: terminated"
 
 
+def test_who_a_provider_has_called_is_asked_and_takes_the_call() -> None:
+    play = Play().response(202).notify(180).notify(183)
+    for _ in range(2):
+        play.refer.on_picked_up(AT, "picked up")
+    assert play.refer.next_deadline() == 220.0
+    play.refer.on_accepted(AT, "pressed")
+    play.notify(200, "terminated")
+    assert steps(play.builder) == ["sent", "accepted", "ringing", "answered", "accepted", "done"]
+    play.refer.on_picked_up(AT, "late")
+    play.refer.on_accepted(AT, "late")
+    play.refer.on_not_accepted(AT, "late")
+    assert play.builder.receipt().state is ReceiptState.DONE
+
+
+def test_who_a_provider_has_called_does_not_take_the_call() -> None:
+    play = Play().response(202)
+    play.refer.on_picked_up(AT, "picked up")
+    play.refer.on_not_accepted(AT, "no key")
+    play.notify(603, "terminated")
+    assert steps(play.builder) == ["sent", "accepted", "answered", "failed"]
+    assert play.failed.failure is HandoffFailure.NOT_ACCEPTED
+    assert last(play.builder, Step.FAILED).detail == "no key"
+
+
+def test_a_provider_that_falls_silent_while_it_asks() -> None:
+    play = Play().response(202).notify(180)
+    play.refer.on_picked_up(AT, "picked up")
+    play.wait(220.0)
+    assert play.failed.failure is HandoffFailure.NOT_ACCEPTED
+
+
 @pytest.mark.parametrize("status", [300, 403, 405, 501, 603])
 def test_a_refusal_gives_the_caller_back(status: int) -> None:
     play = Play().response(status)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
+from twilio.twiml.voice_response import Connect, Dial, Gather, Refer, VoiceResponse
 
 from tieline.model.record import Record
 
@@ -15,13 +16,19 @@ MAX_HEADERS_LENGTH = 1024
 MAX_PARAMETER_LENGTH = 500
 """Characters of one `<Parameter>`, name and value together (Twilio's limit)."""
 
+MAX_SPOKEN_LENGTH = 4096
+"""Characters of one `<Say>` (Twilio's limit)."""
+
 RING_EVENTS = "initiated ringing answered completed"
+
+_LANGUAGE = re.compile(r"([a-z]{2,3})-([a-z]{2})", re.IGNORECASE)
 
 
 class DialOut(Record):
     """Whom Twilio is to call for a caller. `target` is a number in E.164, or a SIP URI without headers.
 
     `headers` go with a SIP URI alone. `progress_url` is told of ringing and answer, `action_url` asked what next.
+    `screen_url` is asked, once somebody has picked up, for TwiML of theirs: they are joined with the caller at its end.
     """
 
     target: str
@@ -30,6 +37,7 @@ class DialOut(Record):
     timeout_s: int = 30
     action_url: str
     progress_url: str
+    screen_url: str | None = None
 
 
 def is_sip(target: str) -> bool:
@@ -87,12 +95,47 @@ def dial_out(wanted: DialOut) -> str:
         "status_callback_method": "POST",
         "status_callback_event": RING_EVENTS,
     }
+    if wanted.screen_url is not None:
+        told |= {"url": wanted.screen_url, "method": "POST"}
     if is_sip(wanted.target):
         dial.sip(with_headers(wanted.target, wanted.headers), **told)
     else:
         dial.number(wanted.target, **told)
     answer.append(dial)
     return str(answer)
+
+
+def whisper(text: str, language: str | None, then_url: str) -> str:
+    """Something that only whoever was dialled hears; afterwards `then_url` is asked."""
+    answer = VoiceResponse()
+    _say(answer, text, language)
+    answer.redirect(then_url, method="POST")
+    return str(answer)
+
+
+def ask_for_key(text: str | None, language: str | None, wait_s: int, action_url: str) -> str:
+    """Whoever was dialled hears the text and presses a key, during it or at most `wait_s` after it.
+
+    `action_url` is told the key, or that there was none.
+    """
+    answer = VoiceResponse()
+    # Without an empty `finishOnKey` the key # would never be told.
+    gather = Gather(
+        input="dtmf", num_digits=1, timeout=wait_s, finish_on_key="", action=action_url, method="POST",
+        action_on_empty_result=True,
+    )  # fmt: skip
+    if text:
+        _say(gather, text, language)
+    answer.append(gather)
+    answer.hangup()
+    return str(answer)
+
+
+def _say(verb: VoiceResponse | Gather, text: str, language: str | None) -> None:
+    """In the language where Twilio could know it, else in the account's own."""
+    known = _LANGUAGE.fullmatch(language or "")
+    spoken = {"language": f"{known[1].lower()}-{known[2].upper()}"} if known else {}
+    verb.say(text[:MAX_SPOKEN_LENGTH], **spoken)
 
 
 def refer(target: str, headers: tuple[tuple[str, str], ...], action_url: str) -> str:

@@ -1,6 +1,6 @@
 from _gen import *  # <AUTO GENERATED>
 
-PLACES = {"1": "people", "2": "sip_desk", "3": "give_back", "4": "by_invite"}
+PLACES = {"1": "people", "2": "sip_desk", "3": "give_back", "4": "by_invite", "6": "asked", "7": "whispered"}
 
 
 def turn_function(conv: Conversation, user_input: str):
