@@ -21,6 +21,7 @@ from tieline.media.messages import (
     Digit,
     DropClip,
     LegClosed,
+    LegFigures,
     MediaStarted,
     MediaTimedOut,
     Play,
@@ -29,6 +30,7 @@ from tieline.media.messages import (
     Report,
     SendDigits,
     StopPlay,
+    TellFigures,
 )
 from tieline.media.rtp import Packet, build, parse
 from tieline.net.media_link import MediaLink, MediaSettings
@@ -175,6 +177,25 @@ async def test_a_clip_arrives_byte_for_byte(link: MediaLink, leg: Leg, peer: Pee
     ]
     assert bytes((await peer.receive()).payload) == SILENCE[0]
     assert await leg.report(Played) == Played("one", 1, True, 0.12)
+
+
+async def test_figures_are_told_while_the_leg_is_open(link: MediaLink, leg: Leg, peer: Peer) -> None:
+    other = await Leg(link, "two").open()
+    await leg.connect(peer)
+    for _ in range(3):
+        peer.send_audio()
+    peer.sequence += 1  # one is lost
+    peer.send_audio()
+    await leg.report(MediaStarted)
+    told = LegFigures("one", 0, 0, 0, 0, 0.0, 0)
+    while told.packets_received < 4:
+        link.send(TellFigures())
+        told = await leg.report(LegFigures)
+        assert (await other.report(LegFigures)).packets_received == 0
+    assert (told.packets_received, told.packets_lost, told.leg_id) == (4, 1, "one")
+    assert told.packets_sent > 0
+    closed = await leg.close()
+    assert (closed.packets_received, closed.packets_lost) == (4, 1)
 
 
 async def test_a_clip_is_played_in_a_law_too(link: MediaLink, leg: Leg, peer: Peer) -> None:

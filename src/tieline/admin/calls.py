@@ -40,6 +40,9 @@ __all__ = [
 SNAPSHOT_S = 1.0
 """How old what is shown of running calls may be: all who watch share one look at them."""
 
+FIGURES_S = 5.0
+"""How often the figures of the sound are asked for while somebody looks."""
+
 MOST_LISTED = 200
 
 
@@ -52,6 +55,10 @@ class Sessions(Protocol):
 
     def sessions(self) -> list[CallSession]:
         """The calls that are up."""
+        ...
+
+    def ask_figures(self) -> None:
+        """Have it told how the sound of each call gets through: their summaries show it from then on."""
         ...
 
 
@@ -101,7 +108,7 @@ class CallAdmin:
         self._clock = clock
         self._trail = trail
         self._default_region = default_region
-        self._looked_at = float("-inf")
+        self._looked_at = self._figures_at = float("-inf")
         self._seen: dict[bool, tuple[LiveCall, ...]] = {}
 
     def projects(self, who: Principal) -> dict[str, str]:
@@ -122,6 +129,7 @@ class CallAdmin:
     def live(self, who: Principal) -> tuple[LiveCall, ...]:
         """The calls that are up, oldest first, as they were at most `SNAPSHOT_S` ago."""
         require(who, Right.LOOK)
+        self._ask_figures()
         now = self._clock.monotonic()
         if now - self._looked_at >= SNAPSHOT_S or not self._seen:
             self._looked_at = now
@@ -133,6 +141,13 @@ class CallAdmin:
         if who.account is None and who.project is None:
             return found
         return tuple(one for one in found if who.may_see(one.account, one.project))
+
+    def _ask_figures(self) -> None:
+        """Somebody looks: ask how the sound gets through, unless it was asked a moment ago."""
+        now = self._clock.monotonic()
+        if now - self._figures_at >= FIGURES_S:
+            self._figures_at = now
+            self._sessions.ask_figures()
 
     async def hang_up(self, who: Principal, call_id: str) -> None:
         """End a call that is up. Raises `NotFound`, and `Conflict` when it has not been answered yet."""
@@ -198,7 +213,10 @@ class CallAdmin:
         if conversation is None and session is None:
             raise NotFound(f"there is no call {call_id}")
         clear = who.may(Right.PERSONAL_DATA)
-        live = None if session is None else session.summary()
+        live = None
+        if session is not None:
+            self._ask_figures()
+            live = session.summary()
         if not clear:
             conversation = None if conversation is None else redact_conversation(conversation)
             live = None if live is None else redact_live(live)

@@ -14,6 +14,7 @@ from typing import Any
 from tieline.calls.bridging import Bridge
 from tieline.calls.call import Call
 from tieline.calls.giving_back import GivingBack
+from tieline.calls.live import LegSound
 from tieline.calls.provider import ProviderCall
 from tieline.calls.receipts import ReceiptKeeper
 from tieline.calls.records import LegRecord
@@ -284,6 +285,16 @@ class Handing:
     def legs_so_far(self) -> list[LegRecord]:
         """Further legs as they are while the call is up."""
         return [bridge.leg.seen() for bridge in self._bridges]
+
+    def sound(self) -> tuple[LegSound, ...]:
+        """How the sound of the call's legs gets through, the caller's first."""
+        legs = [("caller", self._call.media)]
+        legs += [
+            (one.leg.name, one.leg.media)
+            for one in self._bridges
+            if one.leg.media is not None and not one.leg.over.done()
+        ]
+        return tuple(found for name, media in legs if (found := media.sound(name)) is not None)
 
     async def legs(self) -> list[LegRecord]:
         """What is kept of further legs; nothing is waited for any more."""

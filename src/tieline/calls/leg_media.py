@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from tieline.agent.messages import DtmfListen
 from tieline.calls.listening import KeypadListener
+from tieline.calls.live import LegSound, health_of
 from tieline.calls.ports import MediaPort
 from tieline.media.keypad import Completed
 from tieline.media.messages import (
@@ -24,6 +25,7 @@ from tieline.media.messages import (
     Digit,
     JoinLegs,
     LegClosed,
+    LegFigures,
     MediaTimedOut,
     PartLegs,
     Play,
@@ -60,6 +62,8 @@ DISCARD_PORT = 9
 def _random_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
+
+CODEC_NAMES = {PCMU: "PCMU", PCMA: "PCMA"}
 
 OnFault = Callable[[TerminationReason], None]
 OnKey = Callable[[str], None]
@@ -116,6 +120,8 @@ class LegMedia:
         self._interruptible = False
         self._held: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[LegClosed] | None = None
+        self._figures: LegFigures | None = None
+        self._figures_before: LegFigures | None = None
 
     @property
     def agreed(self) -> NegotiatedMedia | None:
@@ -330,6 +336,30 @@ class LegMedia:
                 self._on_fault(TerminationReason.MEDIA_FAILED)
             elif not self._closed.done():
                 self._closed.set_result(report)
+        elif isinstance(report, LegFigures):
+            self._figures, self._figures_before = report, self._figures
+
+    def sound(self, name: str) -> LegSound | None:
+        """How the sound of this leg, called `name`, got through when it was last told; None when it never was."""
+        told, before, agreed = self._figures, self._figures_before, self._agreed
+        if told is None or agreed is None:
+            return None
+        received, lost = told.packets_received, told.packets_lost
+        owed = before is not None and agreed.receive and agreed.send
+        if before is not None:
+            received, lost = received - before.packets_received, lost - before.packets_lost
+        return LegSound(
+            leg=name,
+            codec=CODEC_NAMES.get(agreed.payload_type, str(agreed.payload_type)),
+            packets_received=told.packets_received,
+            packets_sent=told.packets_sent,
+            packets_lost=told.packets_lost,
+            packets_late=told.packets_late,
+            packets_discarded=told.packets_discarded,
+            jitter_ms=told.jitter_ms,
+            peak_level=told.peak_level,
+            health=health_of(received, lost, told.jitter_ms, owed=owed),
+        )
 
     async def close(self) -> LegClosed | None:
         """Give the port back; the leg's figures, or None when the media process cannot tell them."""

@@ -15,6 +15,7 @@ from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.refusals import RefusalLog
 from tieline.calls.routing import Route, route_call, route_over
 from tieline.calls.session import CallSession
+from tieline.media.messages import TellFigures
 from tieline.model.call import TerminationReason
 from tieline.model.project import Project
 from tieline.model.trunk import Refusal, RefusalReason, RuleResult, Trunk
@@ -122,6 +123,10 @@ class CallRegistry:
             return None
         refusal = self.admission.refuse_briefly(trunks[0], self._services.clock.monotonic())
         return None if refusal is None else (trunks[0], refusal)
+
+    def ask_figures(self) -> None:
+        """Have the media processes tell how the sound of each call gets through; `CallSession.summary` shows it."""
+        self._services.media.send(TellFigures())
 
     def sessions(self) -> list[CallSession]:
         """The calls that are up."""

@@ -492,4 +492,5 @@ class CallSession:
             step=runs.conversation.current_step,
             said=runs.said,
             heard=runs.heard,
+            sound=self._handing.sound(),
         )

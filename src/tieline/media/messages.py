@@ -111,6 +111,10 @@ class SendDigits(Message):
     digits: str
 
 
+class TellFigures(Message):
+    """Tell how the sound of every leg gets through so far. Answered by `FiguresTold`, some legs in each."""
+
+
 class CloseLeg(Message):
     """Close the leg's port. Answered by `LegClosed`."""
 
@@ -160,8 +164,8 @@ class MediaTimedOut(Message):
     leg_id: str
 
 
-class LegClosed(Message):
-    """The leg is closed; its figures. One that was not asked for says that the media process died.
+class LegFigures(Message):
+    """How the sound of a leg got through so far.
 
     `packets_discarded` were no RTP of this call, duplicates, or from a stranger; `packets_late` came out of order
     and still counted; `packets_unsent` were refused by the network; `packets_unauthentic` were not made with the
@@ -183,6 +187,16 @@ class LegClosed(Message):
     packets_unauthentic: int = 0
 
 
+class LegClosed(LegFigures):
+    """The leg is closed; its figures. One that was not asked for says that the media process died."""
+
+
+class FiguresTold(Message):
+    """Figures of some of the legs that are open."""
+
+    legs: list[LegFigures]
+
+
 class MediaReady(Message):
     """The media process is up; the first report it sends. `ports` is how many legs it can hold."""
 
@@ -191,6 +205,17 @@ class MediaReady(Message):
 
 
 Command = (
-    OpenLeg | ConnectLeg | PutClip | DropClip | Play | StopPlay | SendDigits | JoinLegs | PartLegs | CloseLeg
+    OpenLeg
+    | ConnectLeg
+    | PutClip
+    | DropClip
+    | Play
+    | StopPlay
+    | SendDigits
+    | JoinLegs
+    | PartLegs
+    | CloseLeg
+    | TellFigures
 )
-Report = LegOpened | LegNotOpened | Played | Digit | MediaStarted | MediaTimedOut | LegClosed | MediaReady
+LegReport = LegOpened | LegNotOpened | Played | Digit | MediaStarted | MediaTimedOut | LegFigures | LegClosed
+Report = LegReport | FiguresTold | MediaReady

@@ -24,13 +24,16 @@ from tieline.media.messages import (
     CloseLeg,
     Command,
     DropClip,
+    FiguresTold,
     LegClosed,
     LegNotOpened,
     LegOpened,
+    LegReport,
     MediaReady,
     OpenLeg,
     PutClip,
     Report,
+    TellFigures,
 )
 from tieline.net.media_process import ProcessSettings
 from tieline.net.rtp_port import check_port_range, even_ports
@@ -165,11 +168,19 @@ class _Process(asyncio.Protocol):
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(None)
                 continue
-            listener = self.legs.get(report.leg_id)
-            if isinstance(report, LegClosed | LegNotOpened):
-                self.legs.pop(report.leg_id, None)
-            if listener is not None:
-                self._link.deliver(listener, report)
+            if isinstance(report, FiguresTold):
+                for figures in report.legs:
+                    self._tell(figures)
+                continue
+            self._tell(report)
+
+    def _tell(self, report: LegReport) -> None:
+        """Hand a leg's report to whoever opened it."""
+        listener = self.legs.get(report.leg_id)
+        if isinstance(report, LegClosed | LegNotOpened):
+            self.legs.pop(report.leg_id, None)
+        if listener is not None:
+            self._link.deliver(listener, report)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The process has died or was stopped: its legs are over."""
@@ -277,10 +288,13 @@ class MediaLink:
             self.put_clip(command.clip_id, command.pcmu)
         elif isinstance(command, DropClip):
             self.drop_clip(command.clip_id)
-        else:
-            process = self._process_of.get(command.leg_id)
-            if process is not None:
+        elif isinstance(command, TellFigures):
+            for process in self._processes:
                 process.send(command)
+        else:
+            holding = self._process_of.get(command.leg_id)
+            if holding is not None:
+                holding.send(command)
 
     def put_clip(self, clip_id: str, pcmu: bytes) -> None:
         """Give a clip (8 kHz µ-law) to every process, and to each that is started later."""

@@ -29,6 +29,7 @@ from tieline.media.messages import (
     Command,
     ConnectLeg,
     DropClip,
+    FiguresTold,
     JoinLegs,
     LegNotOpened,
     LegOpened,
@@ -41,6 +42,7 @@ from tieline.media.messages import (
     Report,
     SendDigits,
     StopPlay,
+    TellFigures,
 )
 from tieline.media.playout import Clip
 from tieline.net.media_clock import FrameClock
@@ -51,6 +53,7 @@ _MAX_OUTGOING: Final = 16 * 1024 * 1024
 _LINK_CHUNK: Final = 256 * 1024
 _EVENTS_PER_CLOCK: Final = 16
 _MAX_EVENTS: Final = 256
+_TOLD_AT_ONCE: Final = 16
 _NICENESS: Final = -10
 
 
@@ -73,6 +76,7 @@ class MediaProcess:
         self._legs: dict[str, RtpLeg] = {}
         self._partner_of: dict[str, str] = {}
         self._clips: dict[str, Clip] = {}
+        self._to_tell: list[str] = []
         self._scratch = memoryview(bytearray(MAX_DATAGRAM))
         self._reader = FrameReader()
         self._decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
@@ -93,6 +97,7 @@ class MediaProcess:
             JoinLegs: self._join_legs,
             PartLegs: self._part_legs,
             CloseLeg: self._close_leg,
+            TellFigures: self._tell_figures,
         }
 
     def run(self) -> None:
@@ -100,6 +105,8 @@ class MediaProcess:
         self._report(MediaReady(os.getpid(), self._ports.free))
         clock, poll, on_event = self._clock, self._epoll.poll, self._on_event
         while self._running:
+            if self._to_tell:
+                self._tell_some()
             if self._outgoing and not self._blocked:
                 self._flush()
             wait = clock.wait_s(monotonic())
@@ -246,6 +253,17 @@ class MediaProcess:
         closed = leg.close()
         self._ports.release(leg.port)
         self._report(closed)
+
+    def _tell_figures(self, _: TellFigures) -> None:
+        self._to_tell = list(self._legs)
+
+    def _tell_some(self) -> None:
+        """Tell of a few legs at each turn of the loop: all at once would hold the clock up where there are many."""
+        ids = self._to_tell[-_TOLD_AT_ONCE:]
+        del self._to_tell[-_TOLD_AT_ONCE:]
+        legs = [self._legs[leg_id].figures() for leg_id in ids if leg_id in self._legs]
+        if legs:
+            self._report(FiguresTold(legs))
 
 
 def note_defect() -> None:

@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from tieline.media.g711 import G711
 from tieline.media.latch import Address
@@ -20,6 +20,7 @@ from tieline.media.messages import (
     ConnectLeg,
     Digit,
     LegClosed,
+    LegFigures,
     MediaStarted,
     MediaTimedOut,
     Played,
@@ -35,6 +36,7 @@ from tieline.media.srtp import Opener, Protector, Unprotectable
 
 MAX_DATAGRAM: Final = 2048
 _MAPPED: Final = "::ffff:"
+_Figures = TypeVar("_Figures", bound=LegFigures)
 # A joined leg for which nothing has come so long (in frames) sends silence of its own: 200 ms.
 _UNFED_FRAMES: Final = 10
 
@@ -225,9 +227,16 @@ class RtpLeg:
         """Close the socket; plays that were under way are reported cut."""
         self.stop_play()
         self._socket.close()
+        return self._told(LegClosed)
+
+    def figures(self) -> LegFigures:
+        """How the sound got through so far."""
+        return self._told(LegFigures)
+
+    def _told(self, kind: type[_Figures]) -> _Figures:
         receiver = self._receiver
         reception = receiver.reception
-        return LegClosed(
+        return kind(
             leg_id=self.leg_id,
             packets_received=reception.packets,
             packets_sent=self._sent,

@@ -32,6 +32,7 @@ from tieline.media.messages import (
     Digit,
     JoinLegs,
     LegClosed,
+    LegFigures,
     MediaTimedOut,
     PartLegs,
     Play,
@@ -39,6 +40,7 @@ from tieline.media.messages import (
     Report,
     SendDigits,
     StopPlay,
+    TellFigures,
 )
 from tieline.model.conversation import ConversationClosed, ConversationOpened, Outcome, Turn
 from tieline.model.handoff import Destination, HandoffMethod, SipConfig
@@ -85,6 +87,9 @@ class ScriptedMedia:
 
     def send(self, command: Command) -> None:
         """Act as the media process would; a command for a leg that is gone is dropped."""
+        if isinstance(command, TellFigures):
+            for leg_id, tell in list(self.legs.items()):
+                tell(LegFigures(leg_id, 50, 60, 0, 0, 0.5, 0))
         listener = self.legs.get(getattr(command, "leg_id", ""))
         if listener is None:
             return

@@ -46,6 +46,9 @@ class Nobody:
     def sessions(self) -> list[CallSession]:
         return []
 
+    def ask_figures(self) -> None:
+        return
+
 
 class Desk(Office):
     """An office with calls."""
@@ -304,6 +307,10 @@ def test_a_call_that_rings_is_seen_but_not_hung_up() -> None:
             await calls.hang_up(OWNER, seen.id)
         assert (await calls.call(OWNER, seen.id)).conversation is None
         await board.hear("Welcome.")
+        await elapse(6.0)
+        calls.live(OWNER)
+        (sound,) = (await calls.call(OWNER, seen.id)).live.sound  # type: ignore[union-attr]
+        assert (sound.leg, sound.packets_received, sound.health) == ("caller", 50, "good")
         board.hang_up(leg)
 
     play_calls(story, agent=agent())
@@ -311,13 +318,17 @@ def test_a_call_that_rings_is_seen_but_not_hung_up() -> None:
 
 def test_all_who_watch_share_one_look() -> None:
     async def story(board: Switchboard) -> None:
-        looks = 0
+        looks = asked = 0
 
         class Counted:
             def sessions(self) -> Sequence[CallSession]:
                 nonlocal looks
                 looks += 1
                 return board.registry.sessions()
+
+            def ask_figures(self) -> None:
+                nonlocal asked
+                asked += 1
 
         calls = CallAdmin(board.store, Counted(), lambda: board.directory, board.clock, Office().trail)  # type: ignore[arg-type]
         for who in (OWNER, OPERATOR, LOOKER, STRANGER):
@@ -327,6 +338,9 @@ def test_all_who_watch_share_one_look() -> None:
         assert looks == 1
         await elapse(0.2)
         calls.live(OWNER)
-        assert looks == 2
+        assert (looks, asked) == (2, 1)
+        await elapse(4.0)
+        calls.live(OWNER)
+        assert (looks, asked) == (3, 2)
 
     play_calls(story, agent=agent())

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tieline.calls.leg_media import CLOSE_TIMEOUT_S, LegMedia, MediaOptions
+from tieline.calls.live import LegSound
 from tieline.errors import Unavailable
-from tieline.media.messages import LegClosed, MediaStarted, Played
+from tieline.media.messages import LegClosed, LegFigures, MediaStarted, Played
 from tieline.model.call import TerminationReason
 from tieline.model.trunk import Encryption
 from tieline.sdp.crypto import Encryption as SdpEncryption
@@ -377,3 +378,41 @@ def test_a_random_key_is_new_each_time() -> None:
     assert (len(first), len(second)) == (30, 30)
     assert first != second
     assert "new_key" not in repr(options)
+
+
+def test_the_sound_is_judged_by_what_came_since_it_was_told_before() -> None:
+    def told(received: int, lost: int, jitter_ms: float = 1.0) -> LegFigures:
+        return LegFigures("leg", received, 100, lost, 0, jitter_ms, 0)
+
+    async def story(media: LegMedia, port: ScriptedMedia, faults: list[TerminationReason]) -> None:
+        await media.open()
+        media.negotiate(OFFER)
+        assert media.sound("caller") is None
+        seen: list[LegSound] = []
+        for report in (
+            told(0, 0), told(250, 0), told(490, 10), told(740, 10, 35.0), told(990, 12), told(1230, 14),
+            told(1230, 14),
+        ):  # fmt: skip
+            media.on_report(report)
+            sound = media.sound("caller")
+            assert sound is not None
+            seen.append(sound)
+        last = seen[-1]
+        assert [one.health.value for one in seen] == [
+            "good",
+            "good",
+            "fair",
+            "fair",
+            "good",
+            "good",
+            "silent",
+        ]
+        assert (last.leg, last.codec, last.packets_received, last.packets_lost) == (
+            "caller",
+            "PCMU",
+            1230,
+            14,
+        )
+        assert faults == []
+
+    play(story)

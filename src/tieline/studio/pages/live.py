@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from nicegui import ui
 
 from tieline.admin.call_words import reason_words
-from tieline.calls.live import LiveCall
+from tieline.calls.live import LiveCall, worst
 from tieline.errors import TielineError
 from tieline.studio.frame import Group, View, page
+from tieline.studio.pages.conversations.parts_of_call import HEALTH_TONES
 from tieline.studio.pages.conversations.words import number_or
 from tieline.studio.parts.cards import card, grid
 from tieline.studio.parts.refresh import refresh_every
@@ -20,6 +22,9 @@ from tieline.studio.parts.times import iso
 from tieline.studio.paths import PREFIX
 
 CALL_PATH = f"{PREFIX}/conversations/"
+
+ROW_PX, HEAD_PX, SCROLLBAR_PX = 36, 36, 18
+MOST_ROWS = 15
 
 _SECONDS = "Math.max(0, Math.floor((Date.now() - Date.parse({})) / 1000))"
 _SPAN = (
@@ -31,6 +36,12 @@ _LINK = (
     "p => { const a = document.createElement('a'); a.className = 'tl-cell-link'; a.textContent = p.value;"
     f" a.href = '{CALL_PATH}' + encodeURIComponent(p.data.id); return a; }}"
 )
+_MARK = (
+    "p => { const mark = document.createElement('span'); if (!p.value) return mark;"
+    f" mark.className = 'tl-badge tl-badge-' + {json.dumps(HEALTH_TONES)}[p.value];"
+    " mark.textContent = p.value; return mark; }"
+)
+SOUND_HINT = "How the callers' sound gets through: by loss and jitter of the last seconds, of the worst leg"
 _OPEN = f"window.location = '{CALL_PATH}' + encodeURIComponent(p.data.id)"
 _NARROW = ["trunk", "project", "flow", "said", "callee", "state_since"]
 """Columns that are left out at phone width."""
@@ -40,7 +51,7 @@ _NARROW = ["trunk", "project", "flow", "said", "callee", "state_since"]
 async def live(view: View) -> None:
     """All calls that are up, in a grid that is kept up to date by what has changed."""
     view.heading.subtitle("The calls that are up, as they happen. Open one to follow it.")
-    with grid(150):
+    with grid(210):
         with card("Calls up"):
             total = ui.label("0").classes("tl-figure")
         counts = {}
@@ -107,6 +118,7 @@ class CallGrid:
         self._shown = {row["id"]: row for row in rows}
         self.element = ui.aggrid(_options(rows), auto_size_columns=False).classes("tl-live tl-scroll")
         self.element.props["aria-label"] = "Calls that are up"
+        self._fit(len(rows))
 
     def filter(self, text: str) -> None:
         """Show rows alone that hold the text."""
@@ -118,6 +130,12 @@ class CallGrid:
         self._shown = {row["id"]: row for row in rows}
         if change:
             self.element.run_grid_method("applyTransaction", change)
+            self._fit(len(rows))
+
+    def _fit(self, rows: int) -> None:
+        """As high as its rows, up to what fits on a screen: from there on it scrolls by itself."""
+        height = HEAD_PX + ROW_PX * min(max(rows, 1), MOST_ROWS) + SCROLLBAR_PX
+        self.element.style(f"height: {height}px")
 
 
 def changes(before: Mapping[str, dict[str, Any]], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -146,6 +164,7 @@ def _row(call: LiveCall, names: Mapping[str, str]) -> dict[str, Any]:
         "state": reason_words(call.state),
         "flow": " / ".join(part for part in (call.flow, call.step) if part),
         "said": call.said or "",
+        "sound": found.value if (found := worst(call.sound)) is not None else "",
         "started_at": iso(call.started_at),
         "state_since": iso(call.state_since),
     }
@@ -155,28 +174,29 @@ def _options(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     def text(field: str, title: str, width: int, **more: Any) -> dict[str, Any]:
         return {"field": field, "headerName": title, "width": width, **more}
 
-    def span(field: str, title: str) -> dict[str, Any]:
+    def span(field: str, title: str, width: int) -> dict[str, Any]:
         return text(
-            field, title, 88, type="rightAligned", cellClass="ag-right-aligned-cell tl-mono",
+            field, title, width, type="rightAligned", cellClass="ag-right-aligned-cell tl-mono",
             **{":valueFormatter": f"p => {_SPAN}({_SECONDS.format('p.value')})", ":getQuickFilterText": "() => ''"},
         )  # fmt: skip
 
     return {
         "columnDefs": [
-            text("caller", "From", 140, cellClass="tl-mono", **{":cellRenderer": _LINK}),
-            text("callee", "To", 120, cellClass="tl-mono"),
-            text("project", "Project", 110),
-            text("trunk", "Trunk", 120),
-            text("state", "State", 95),
-            span("started_at", "Up for"),
-            span("state_since", "In state"),
-            text("flow", "Flow, step", 110),
-            text("said", "Said last", 130, minWidth=120, flex=1, tooltipField="said"),
+            text("caller", "From", 122, cellClass="tl-mono", **{":cellRenderer": _LINK}),
+            text("callee", "To", 122, cellClass="tl-mono"),
+            text("project", "Project", 100),
+            text("trunk", "Trunk", 110),
+            text("state", "State", 84),
+            text("sound", "Sound", 100, **{":cellRenderer": _MARK, "headerTooltip": SOUND_HINT}),
+            span("started_at", "Up for", 76),
+            span("state_since", "In state", 84),
+            text("flow", "Flow, step", 92),
+            text("said", "Said last", 100, minWidth=100, flex=1, tooltipField="said"),
         ],
         "defaultColDef": {"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},
         "rowData": list(rows),
-        "rowHeight": 36,
-        "headerHeight": 36,
+        "rowHeight": ROW_PX,
+        "headerHeight": HEAD_PX,
         ":getRowId": "p => p.data.id",
         ":onRowClicked": f"p => {{ {_OPEN}; }}",
         ":onCellKeyDown": f"p => {{ if (p.event.key === 'Enter') {_OPEN}; }}",

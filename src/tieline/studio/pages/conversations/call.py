@@ -23,7 +23,7 @@ from tieline.studio.pages.conversations.words import outcome_of
 from tieline.studio.parts.cards import card, columns, stack, values
 from tieline.studio.parts.dialogs import ask
 from tieline.studio.parts.refresh import refresh_every
-from tieline.studio.parts.states import Tone, badge, tell
+from tieline.studio.parts.states import badge, tell
 from tieline.studio.parts.times import duration
 
 
@@ -49,6 +49,7 @@ class Following:
         self._stored = False
         self._live: dict[str, ui.label] = {}
         self._transcript: Transcript | None = None
+        self._sound: parts.LiveSound | None = None
         self._ladder: LadderView | None = None
         self._receipts: ui.element | None = None
         self._steps = 0
@@ -84,6 +85,7 @@ class Following:
         self._ended = call is not None and call.closed is not None
         self._stored = call is not None
         self._live = {}
+        self._sound = None
         self._heading(found)
         self._box.clear()
         with self._box:
@@ -145,9 +147,12 @@ class Following:
         with card("Now"):
             names = ("State", "Up for", "Flow and step", "Heard last", "Said last")
             values({name: (lambda name=name: line(name)) for name in names})
+        self._sound = parts.LiveSound()
         self._show_live(live)
 
     def _show_live(self, live: LiveCall) -> None:
+        if self._sound is not None:
+            self._sound.show(live.sound)
         now = self._view.services.clock.utc()
         for name, text in (
             ("State", reason_words(live.state)),
@@ -197,9 +202,3 @@ class Following:
                 parts.headers(call)
             with stack():
                 parts.outcome(call)
-        if call.closed is None:
-            tell(
-                "",
-                "Figures of the sound are shown here when the call has ended.",
-                Tone.QUIET,
-            )

@@ -9,15 +9,26 @@ import msgspec
 from nicegui import ui
 
 from tieline.admin.call_words import ENDS, FAILURES, FAULTS, reason_words
+from tieline.calls.live import Health, LegSound
 from tieline.model.conversation import Conversation, ConversationClosed
 from tieline.model.receipt import Receipt, ReceiptState, ReceiptStep, Step
 from tieline.studio.pages.conversations.words import outcome_of, talk_s
 from tieline.studio.parts.cards import card, titled_card, values
 from tieline.studio.parts.states import Tone, badge, note
-from tieline.studio.parts.tables import Column, DataTable
+from tieline.studio.parts.tables import Column, DataTable, Kind, table
 from tieline.studio.parts.times import duration
 
 STATE_TONES = {ReceiptState.DONE: Tone.GOOD, ReceiptState.FAILED: Tone.BAD, ReceiptState.UNDER_WAY: Tone.INFO}
+HEALTH_TONES = {
+    Health.GOOD: Tone.GOOD,
+    Health.FAIR: Tone.WARN,
+    Health.POOR: Tone.BAD,
+    Health.SILENT: Tone.BAD,
+}
+SOUND = {
+    "leg": "Leg", "codec": "Codec", "received": "Received", "lost": "Lost", "late": "Late",
+    "discarded": "Discarded", "jitter": "Jitter", "sent": "Sent", "peak": "Loudest",
+}  # fmt: skip
 CODECS = {"0": "PCMU", "8": "PCMA"}
 _AUDIO = re.compile(r"^m=audio \d+ \S+ (\d+)", re.MULTILINE)
 
@@ -219,38 +230,62 @@ def sound(closed: ConversationClosed) -> None:
     media = closed.media or {}
     legs = {"caller": {name: one for name, one in media.items() if not isinstance(one, dict)}}
     legs |= {name: one for name, one in media.items() if isinstance(one, dict)}
-    rows = [
-        {
-            "id": name,
-            "leg": name,
-            "codec": codec_of(closed, name),
-            "received": f"{leg.get('packets_received', 0):,}",
-            "sent": f"{leg.get('packets_sent', 0):,}",
-            "lost": f"{leg.get('packets_lost', 0):,}",
-            "lost_sub": _share(leg),
-            "late": f"{leg.get('packets_late', 0):,}",
-            "discarded": f"{leg.get('packets_discarded', 0):,}",
-            "jitter": f"{float(leg.get('jitter_ms', 0)):.1f} ms",
-            "peak": f"{100 * float(leg.get('peak_level', 0)):.0f} %",
-        }
-        for name, leg in legs.items()
-        if leg
-    ]
+    rows = [_sound_row(name, codec_of(closed, name), leg) for name, leg in legs.items() if leg]
     if not rows:
         ui.label("No audio figures were kept.").classes("tl-muted")
         return
-    titles = {
-        "leg": "Leg", "codec": "Codec", "received": "Received", "lost": "Lost", "late": "Late",
-        "discarded": "Discarded", "jitter": "Jitter", "sent": "Sent", "peak": "Loudest",
-    }  # fmt: skip
-    DataTable(
-        [
-            Column(name, title, "text" if name in {"leg", "codec"} else "number", sortable=False)
-            for name, title in titles.items()
-        ],
-        rows,
-        label="Audio of each leg",
-    )
+    DataTable(_sound_columns(SOUND), rows, label="Audio of each leg")
+
+
+class LiveSound:
+    """How the audio of each leg gets through while the call is up."""
+
+    def __init__(self) -> None:
+        with card("Sound", flush=True):
+            self._table = table(
+                _sound_columns({"leg": SOUND["leg"], "health": "Now", **SOUND}),
+                [],
+                icon="graphic_eq",
+                nothing="Nothing was told yet",
+                text="The figures of the sound come every few seconds while the call is up.",
+                label="Audio of each leg",
+            )
+        self._shown: tuple[LegSound, ...] = ()
+
+    def show(self, told: tuple[LegSound, ...]) -> None:
+        """Show these figures."""
+        if told == self._shown:
+            return
+        self._shown = told
+        self._table.rows = [
+            {
+                **_sound_row(one.leg, one.codec, msgspec.structs.asdict(one)),
+                "health": one.health.value,
+                "health_tone": HEALTH_TONES[one.health].value,
+            }
+            for one in told
+        ]
+
+
+def _sound_columns(titles: dict[str, str]) -> list[Column]:
+    kinds: dict[str, Kind] = {"leg": "text", "codec": "text", "health": "badge"}
+    return [Column(name, title, kinds.get(name, "number"), sortable=False) for name, title in titles.items()]
+
+
+def _sound_row(name: str, codec: str, leg: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": name,
+        "leg": name,
+        "codec": codec,
+        "received": f"{leg.get('packets_received', 0):,}",
+        "sent": f"{leg.get('packets_sent', 0):,}",
+        "lost": f"{leg.get('packets_lost', 0):,}",
+        "lost_sub": _share(leg),
+        "late": f"{leg.get('packets_late', 0):,}",
+        "discarded": f"{leg.get('packets_discarded', 0):,}",
+        "jitter": f"{float(leg.get('jitter_ms', 0)):.1f} ms",
+        "peak": f"{100 * float(leg.get('peak_level', 0)):.0f} %",
+    }
 
 
 def _share(leg: dict[str, Any]) -> str:
