@@ -49,7 +49,7 @@ lock: .venv-dev ## pin all dependencies anew (ARGS=--upgrade to take newer ones)
 	@$(bin)/python tools/lock.py $(ARGS)
 
 clean: ## remove .venv and what checks and tests leave behind
-	@rm -rf .venv .coverage .coverage.* coverage.json htmlcov .hypothesis .import_linter_cache .mypy_cache \
+	@rm -rf .venv build coverage.json htmlcov .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache
 
 .venv-run:

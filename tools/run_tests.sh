@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 pytest() { .venv/bin/python -m pytest "$@"; }
+measured() { .venv/bin/python -m coverage run -m pytest "$@"; }
 list_tiers() { for tier in "$@"; do if [ -d "tests/$tier" ]; then printf 'tests/%s\n' "$tier"; fi; done; }
 
 # pytest's 5 means that no test was chosen, which is fine for a part.
@@ -23,13 +24,15 @@ if [ $# -gt 0 ]; then
     exit 0
 fi
 
-rm -f .coverage .coverage.* coverage.json
-cover=(--cov --cov-append --cov-report=)
-pytest "${pure[@]}" "${cover[@]}" -n auto --dist worksteal
-if [ ${#real[@]} -gt 0 ]; then pytest "${real[@]}" "${cover[@]}" -n 2 --dist loadfile; fi
+# Every process of a test leaves a file there; they are put together once, when all tiers are done.
+rm -rf build/coverage coverage.json
+mkdir -p build/coverage
+export COVERAGE_FILE="$PWD/build/coverage/measured"
+measured "${pure[@]}" -n auto --dist worksteal
+if [ ${#real[@]} -gt 0 ]; then measured "${real[@]}" -n 2 --dist loadfile; fi
 if [ ${#seen[@]} -gt 0 ]; then
-    pytest "${seen[@]}" "${cover[@]}" -n 2 --dist loadfile
+    measured "${seen[@]}" -n 2 --dist loadfile
     echo "-- screenshots of the studio: build/screenshots"
 fi
-.venv/bin/python -m coverage json --quiet
+.venv/bin/python tools/gather_coverage.py
 .venv/bin/python tools/coverage_budget.py

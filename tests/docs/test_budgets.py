@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import CoverageData
 
-from tools import coverage_budget, import_rules, size_budget
+from tools import coverage_budget, gather_coverage, import_rules, size_budget
 
 BUDGET = {"overall": 90.0, "complete": ["sip"]}
 
@@ -109,3 +110,22 @@ def test_unfinished_work_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_import_rules_read_the_table(importer: str, imported: str, allowed: bool) -> None:
     table = {"calls": {"store.base", "sip.events"}, "cli": {"*"}, "agent": {"model"}, "store": set[str]()}
     assert import_rules.is_allowed(importer, imported, table) is allowed
+
+
+def test_what_a_killed_process_left_of_its_coverage_is_left_out(tmp_path: Path) -> None:
+    for name in ("measured.whole", "measured.cut"):
+        data = CoverageData(str(tmp_path / name))
+        data.add_lines({"a.py": [1]})
+    (tmp_path / "measured.cut").write_bytes(b"")
+    (tmp_path / "else").write_bytes(b"")
+    assert gather_coverage.drop_cut_files(tmp_path / "measured") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["else", "measured.whole"]
+
+
+def test_processes_that_still_measure_are_found(tmp_path: Path) -> None:
+    data_file = tmp_path / "measured"
+    for name, told in {"10": data_file, "11": "/else", "self": data_file}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "environ").write_text(f"A=1\0COVERAGE_FILE={told}\0")
+    (tmp_path / "12").mkdir()
+    assert gather_coverage.find_writers(data_file, tmp_path) == [10]
