@@ -45,6 +45,7 @@ from tieline.gateway.calls import GatewayCalls, gateway_trunk, media_host
 from tieline.gateway.studio_calls import StudioCalls
 from tieline.gateway.twilio_voice import TwilioVoice, VoiceReach
 from tieline.http.admin.app import AdminApi
+from tieline.http.signed_form import SignedForms
 from tieline.http.sms import SmsRoutes
 from tieline.http.voice import VoiceRoutes
 from tieline.integrations.twilio.accounts import TwilioAccounts
@@ -199,13 +200,14 @@ class Outward:
             self.admin, lambda: self.directory, self.clock, self.registry.uses, self.metrics,
             self.settings.server.public_url, self.settings.studio.trusted_proxies,
         ).mount(app)  # fmt: skip
-        VoiceRoutes(self.voice, self.metrics, lambda: self.settings.server.public_url).mount(app)
+        forms = SignedForms(
+            lambda: self.directory.resources.twilio, self.settings.server.public_url, self.metrics
+        )
+        VoiceRoutes(self.voice, forms, self.metrics).mount(app)
         inbox = SmsInbox(
             self.store, self.clock, self.store.add_events, self.metrics, self.settings.sms, self._pooled
         )
-        SmsRoutes(
-            inbox, self.metrics, lambda: self.senders.connections, self.settings.server.public_url
-        ).mount(app)
+        SmsRoutes(inbox, forms).mount(app)
         if self.settings.studio.enabled:
             from tieline.studio.app import StudioServices, mount
 

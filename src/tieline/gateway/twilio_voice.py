@@ -98,11 +98,6 @@ class TwilioVoice:
         """The resources have changed; calls that are up keep what they have."""
         self.directory = directory
 
-    @property
-    def connections(self) -> tuple[TwilioConnection, ...]:
-        """The connections there are."""
-        return self.directory.resources.twilio
-
     def url(self, path: str) -> str:
         """A path of ours as Twilio asks for it."""
         return self._reach.http().rstrip("/") + path

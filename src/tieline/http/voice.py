@@ -1,134 +1,64 @@
-"""Twilio's webhooks and media streams: `/voice/...`. Nothing is read of a request before its signature is good.
-
-They are no part of the API for clients: docs/reference/twilio.md has them.
-"""
+"""Twilio's voice webhooks and media streams: `/voice/...`. Nothing is done before a webhook's signature is good."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from tieline.errors import InvalidInput, TielineError
 from tieline.gateway.twilio_voice import TwilioVoice
-from tieline.http.errors import HttpError
-from tieline.http.exchange import ClientLeft, read_body
+from tieline.http.signed_form import SignedForm, SignedForms
 from tieline.integrations.twilio import twiml
 from tieline.integrations.twilio.media_stream import MAX_MESSAGE
-from tieline.integrations.twilio.signature import (
-    SIGNATURE_HEADER,
-    Form,
-    NotFromTwilio,
-    check_signature,
-    public_request_url,
-    read_form,
-)
-from tieline.model.twilio import TwilioConnection
-from tieline.observe.logging import get_logger
 from tieline.observe.metrics import Metrics
 
-MAX_BODY = 65536
-"""Bytes of one webhook."""
-
-Handle = Callable[[TwilioConnection, Form, Request], str]
-
-log = get_logger("twilio")
-
-
-async def signed_form(
-    request: Request, connections: tuple[TwilioConnection, ...], public_url: str | None
-) -> tuple[TwilioConnection, Form]:
-    """The connection that a webhook is of, and its fields.
-
-    Raises `NotFromTwilio`, `InvalidInput`, and `HttpError` 413 for a body that is too large.
-    """
-    headers = dict(request.scope["headers"])
-    body = await read_body(headers, request.receive, MAX_BODY)
-    url = public_request_url(public_url, str(request.url))
-    signature = request.headers.get(SIGNATURE_HEADER)
-    if not signature:
-        raise NotFromTwilio("no X-Twilio-Signature")
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in {"application/x-www-form-urlencoded", ""}:
-        form = read_form(body)
-        return check_signature(connections, url, form, signature), form
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise InvalidInput("the body is not UTF-8") from None
-    form = Form(request.query_params.multi_items())
-    return check_signature(connections, url, Form(()), signature, body=text), form
+WEBHOOKS_TOTAL = "tieline_twilio_webhooks_total"
 
 
 class VoiceRoutes:
-    """The routes over one `TwilioVoice`. `public_url` is what Twilio has signed, where a proxy stands between."""
+    """The routes over one `TwilioVoice`."""
 
-    def __init__(self, voice: TwilioVoice, metrics: Metrics, public_url: Callable[[], str | None]) -> None:
+    def __init__(self, voice: TwilioVoice, forms: SignedForms, metrics: Metrics) -> None:
         self._voice = voice
+        self._forms = forms
         self._metrics = metrics
-        self._public_url = public_url
 
     def mount(self, app: FastAPI) -> None:
         """Add the routes to an application."""
-        handlers: dict[str, Handle] = {
-            "call": lambda connection, form, _: self._voice.on_call(connection, form),
-            "status": self._status,
-            "fallback": lambda connection, form, _: self._voice.on_fallback(connection, form),
-            "progress": self._progress,
-            "screen": self._screen,
-            "next": lambda connection, form, request: self._voice.on_next(
-                connection, request.query_params.get("after", ""), _attempt(request), form
-            ),
-        }
-        for name, handle in handlers.items():
-            app.add_route(
-                f"/voice/{name}", self._guarded(name, handle), methods=["POST"], include_in_schema=False
-            )
+        for name, take in (
+            ("call", self._call),
+            ("status", self._status),
+            ("fallback", self._fallback),
+            ("progress", self._progress),
+            ("screen", self._screen),
+            ("next", self._next),
+        ):
+            answer = self._forms.guard(name, take, WEBHOOKS_TOTAL)
+            app.add_route(f"/voice/{name}", answer, methods=["POST"], include_in_schema=False)
         app.router.routes.append(WebSocketRoute("/voice/stream", self.stream))
 
-    def _status(self, connection: TwilioConnection, form: Form, request: Request) -> str:
-        self._voice.on_status(connection, form)
+    async def _call(self, form: SignedForm) -> str:
+        return self._voice.on_call(form.connection, form.fields)
+
+    async def _status(self, form: SignedForm) -> str:
+        self._voice.on_status(form.connection, form.fields)
         return twiml.nothing()
 
-    def _progress(self, connection: TwilioConnection, form: Form, request: Request) -> str:
-        parent = request.query_params.get("parent", "")
-        self._voice.on_progress(connection, parent, _attempt(request), form)
+    async def _fallback(self, form: SignedForm) -> str:
+        return self._voice.on_fallback(form.connection, form.fields)
+
+    async def _progress(self, form: SignedForm) -> str:
+        parent = form.query.get("parent", "")
+        self._voice.on_progress(form.connection, parent, _attempt(form), form.fields)
         return twiml.nothing()
 
-    def _screen(self, connection: TwilioConnection, form: Form, request: Request) -> str:
-        query = request.query_params
-        parent, step = query.get("parent", ""), query.get("step", "")
-        return self._voice.on_screen(connection, parent, _attempt(request), step, form)
+    async def _screen(self, form: SignedForm) -> str:
+        parent, step = form.query.get("parent", ""), form.query.get("step", "")
+        return self._voice.on_screen(form.connection, parent, _attempt(form), step, form.fields)
 
-    def _guarded(self, name: str, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            try:
-                connection, form = await signed_form(request, self._voice.connections, self._public_url())
-                text = handle(connection, form, request)
-            except NotFromTwilio as error:
-                self._count(name, "refused")
-                log.warning("a webhook was refused", webhook=name, why=error.detail)
-                return _plain(403, error.message)
-            except HttpError as error:
-                self._count(name, "refused")
-                return _plain(error.status, error.message)
-            except ClientLeft:
-                return Response(status_code=400)
-            except TielineError as error:
-                self._count(name, "failed")
-                log.warning("a webhook cannot be taken", webhook=name, why=error.message)
-                return _plain(400, error.message)
-            self._count(name, "taken")
-            return Response(text, media_type="text/xml")
-
-        return answer
-
-    def _count(self, name: str, result: str) -> None:
-        self._metrics.inc("tieline_twilio_webhooks_total", name, result)
+    async def _next(self, form: SignedForm) -> str:
+        after = form.query.get("after", "")
+        return self._voice.on_next(form.connection, after, _attempt(form), form.fields)
 
     async def stream(self, socket: WebSocket) -> None:
         """`/voice/stream`: a media stream. Its token comes in its first message; a browser's socket is none."""
@@ -173,10 +103,6 @@ class _Socket:
                 return
 
 
-def _attempt(request: Request) -> int:
-    text = request.query_params.get("attempt", "")
+def _attempt(form: SignedForm) -> int:
+    text = form.query.get("attempt", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-
-
-def _plain(status: int, text: str) -> Response:
-    return Response(text, status_code=status, media_type="text/plain")
