@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import OpenPage, Shoot
+from tests.browser.conftest import Complaints, OpenPage, PageAs, ServedStudio, Shoot
+from tieline.studio.failing import broken_page
 
 
 async def test_parts_look_right(page: Page, open_page: OpenPage, shoot: Shoot) -> None:
@@ -12,6 +13,38 @@ async def test_parts_look_right(page: Page, open_page: OpenPage, shoot: Shoot) -
     await open_page("/parts")
     await expect(page.get_by_text("<img src=x onerror=alert(1)>").first).to_be_visible()
     await shoot("parts")
+
+
+async def test_an_address_without_a_page_has_the_frame(
+    page: Page, open_page: OpenPage, shoot: Shoot, complaints: Complaints
+) -> None:
+    """Signed in: the menu is there and leads on."""
+    complaints.expect("404")
+    await open_page("/nowhere/<b>at</b>/all")
+    await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    await expect(page.get_by_text("there is no page at this address", exact=False)).to_be_visible()
+    await shoot("unknown")
+    await open_page("/sign-out")
+    await page.get_by_role("button", name="To the overview").click()
+    await page.wait_for_url("**/studio/")
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+async def test_an_address_without_a_page_tells_strangers_nothing(
+    page_as: PageAs, studio: ServedStudio
+) -> None:
+    """Whoever is not signed in is to do that first, whether there is such a page or not."""
+    stranger = await page_as(None)
+    for path in ("/nowhere", "/users"):
+        await stranger.goto(f"{studio.base}{path}")
+        await expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_a_defect_looks_like_the_sign_in(page: Page, shoot: Shoot) -> None:
+    """It stands alone: what draws the frame may be what has failed."""
+    await page.set_content(bytes(broken_page("/studio/").body).decode())
+    await expect(page.get_by_role("link", name="To the overview")).to_be_visible()
+    await shoot("broken")
 
 
 async def test_menu_is_a_drawer_on_a_phone(page: Page, open_page: OpenPage) -> None:

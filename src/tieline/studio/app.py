@@ -44,6 +44,7 @@ def mount(app: FastAPI, services: StudioServices) -> None:
     """Serve the studio below `PREFIX`. Once a process: NiceGUI keeps one application."""
     from tieline.studio.entry.guard import Guard
     from tieline.studio.entry.routes import add_routes
+    from tieline.studio.failing import add_pages
 
     core.app.state.tieline = services
     core.app.config.socket_io_js_transports = ["websocket"]
@@ -51,6 +52,7 @@ def mount(app: FastAPI, services: StudioServices) -> None:
     core.app.router.redirect_slashes = False
     app.add_route(PREFIX, _to_first_page, methods=["GET"], include_in_schema=False)
     add_routes(core.app)
+    add_pages(core.app)
     _serve_assets()
     pages.register()
     ui.run_with(

@@ -21,6 +21,7 @@ from tieline.model.user import Right
 from tieline.observe.logging import get_logger
 from tieline.studio.app import StudioServices, services
 from tieline.studio.entry.site import SESSION
+from tieline.studio.failing import BROKEN
 from tieline.studio.layout import Heading, drawn
 from tieline.studio.menu import PAGES, Group, PageInfo
 from tieline.studio.parts.states import failed, not_allowed, not_there
@@ -108,7 +109,8 @@ async def _build(build: Build, view: View, info: PageInfo, parameters: dict[str,
         failed(error.message)
     except Exception:
         log.exception("a page failed", path=info.path)
-        failed("This failed inside Tieline; the server's log says more.")
+        ui.context.client.status_code = 500
+        failed(BROKEN)
 
 
 def _drop_first_parameter(shown: Callable[..., object], build: Build) -> None:
@@ -129,4 +131,4 @@ def telling() -> Iterator[None]:
         ui.notify(error.message, type="negative", multi_line=True)
     except Exception:
         log.exception("a page failed")
-        ui.notify("This failed inside Tieline; the server's log says more.", type="negative")
+        ui.notify(BROKEN, type="negative")
