@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
+from tieline.integrations.twilio import sdk
 from tieline.integrations.twilio.client import TwilioApi
 from tieline.model.twilio import TwilioConnection
 
@@ -28,8 +30,10 @@ class TwilioAccounts:
         return found
 
     async def keep(self, connections: Iterable[TwilioConnection]) -> None:
-        """Close the clients of connections that are gone."""
+        """Get ready for these connections, and close the clients of those that are gone."""
         there = {one.name for one in connections}
+        if there:
+            await asyncio.to_thread(sdk.load)  # that no call has to wait for it
         for name in [one for one in self._apis if one not in there]:
             await self._apis.pop(name).close()
 

@@ -7,11 +7,8 @@ from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http.response import Response
-from twilio.rest import Client
-
 from tieline.errors import InvalidInput, Unavailable
+from tieline.integrations.twilio import sdk
 from tieline.integrations.twilio.codes import TwilioRefused
 from tieline.integrations.twilio.http import TIMEOUT_S, ApiHttpClient
 from tieline.model.record import Record
@@ -61,7 +58,7 @@ class TwilioApi:
             raise InvalidInput("a Twilio connection needs an Auth Token, or an API key with its secret")
         self.connection = connection
         self._http = ApiHttpClient(base_url, timeout_s)
-        self.sdk = Client(
+        self.sdk = sdk.Client(
             user,
             secret,
             connection.account_sid,
@@ -122,7 +119,7 @@ def translated() -> Iterator[None]:
     """Turn errors of the SDK into ours."""
     try:
         yield
-    except TwilioRestException as error:
+    except sdk.TwilioRestException as error:
         # Without a code of Twilio's, the SDK gives that of HTTP.
         code = None if error.code == error.status else error.code
         if error.status >= 500 and code is None:
@@ -130,9 +127,9 @@ def translated() -> Iterator[None]:
                 f"Twilio's API failed with HTTP {error.status}; try again", retry_after_s=10
             ) from None
         raise TwilioRefused(error.status, code, error.msg) from None
-    except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (sdk.TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
         # Of a list that is refused, the SDK gives nothing but the answer itself.
-        answer = next((one for one in error.args if isinstance(one, Response)), None)
+        answer = next((one for one in error.args if isinstance(one, sdk.Response)), None)
         if answer is not None and 400 <= answer.status_code < 500:
             raise TwilioRefused(answer.status_code, _code_of(answer)) from None
         # The SDK fails in many ways over an answer that is not what Twilio documents.
@@ -141,7 +138,7 @@ def translated() -> Iterator[None]:
         ) from None
 
 
-def _code_of(answer: Response) -> int | None:
+def _code_of(answer: Any) -> int | None:
     """The code of Twilio's in a refusal, where it has one."""
     try:
         code = json.loads(answer.text)["code"]

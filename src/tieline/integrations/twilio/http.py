@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from twilio.http import AsyncHttpClient
-from twilio.http.response import Response
 
 from tieline.errors import Unavailable
+from tieline.integrations.twilio import sdk
 
 TIMEOUT_S = 10.0
 """How long one request may take."""
@@ -21,15 +19,16 @@ class NotReached(Unavailable):
     """No connection was made: whatever was asked for has not happened."""
 
 
-class ApiHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
-    """Carries the SDK's requests. `base_url` takes the place of `https://<product>.twilio.com`, for tests and proxies.
+class ApiHttpClient:
+    """Carries the SDK's requests, with all that it asks of an `AsyncHttpClient`.
 
-    Raises `NotReached` when there is no connection, else `Unavailable` when Twilio does not answer in time. Nothing is
-    logged: requests hold telephone numbers.
+    `base_url` takes the place of `https://<product>.twilio.com`, for tests and proxies. Raises `NotReached` when there
+    is no connection, else `Unavailable` when Twilio does not answer in time. Nothing is logged: requests hold telephone
+    numbers.
     """
 
     def __init__(self, base_url: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
-        super().__init__(logging.getLogger("tieline.twilio"), True, timeout_s)
+        self.is_async = True
         self._base_url = base_url.rstrip("/") if base_url else None
         self._timeout_s = timeout_s
         self._client: httpx.AsyncClient | None = None
@@ -44,8 +43,8 @@ class ApiHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no ty
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,
         allow_redirects: bool = False,
-    ) -> Response:
-        """One request, answered or given up."""
+    ) -> Any:
+        """One request, answered by the SDK's `Response` or given up."""
         if self._client is None:
             # No proxy and no .netrc of the environment: requests hold tokens and telephone numbers.
             self._client = httpx.AsyncClient(timeout=self._timeout_s, trust_env=False)
@@ -60,7 +59,7 @@ class ApiHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no ty
         except (httpx.HTTPError, TimeoutError) as error:
             what = "did not answer in time" if _is_timeout(error) else "cannot be reached"
             raise Unavailable(f"Twilio's API {what}; try again", retry_after_s=10) from None
-        return Response(answer.status_code, answer.text, answer.headers)
+        return sdk.Response(answer.status_code, answer.text, answer.headers)
 
     def _at_base(self, uri: str) -> str:
         if self._base_url is None:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from twilio.request_validator import RequestValidator
-
 from tieline.errors import InvalidInput, TielineError
+from tieline.integrations.twilio import sdk
 from tieline.model.twilio import TwilioConnection
 
 SIGNATURE_HEADER = "x-twilio-signature"
@@ -101,7 +100,7 @@ def check_signature(
         if not connection.auth_token:
             continue
         try:
-            signed = RequestValidator(connection.auth_token).validate(
+            signed = sdk.RequestValidator(connection.auth_token).validate(
                 url, form if body is None else body, signature
             )
         except ValueError:  # a URL whose port is none

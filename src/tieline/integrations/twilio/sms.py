@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from twilio.twiml.messaging_response import MessagingResponse
-
 from tieline.errors import TielineError, Unavailable
 from tieline.integrations.sms_provider import SmsAnswerLost, SmsNotTaken, SmsRejected, Taken
+from tieline.integrations.twilio import sdk
 from tieline.integrations.twilio.client import TwilioApi
 from tieline.integrations.twilio.codes import TwilioRefused
 from tieline.integrations.twilio.http import NotReached
@@ -132,7 +131,7 @@ def read_inbound(form: Mapping[str, str]) -> InboundSms | None:
 
 def reply(text: str | None) -> str:
     """TwiML that answers a message, or does not."""
-    answer = MessagingResponse()
+    answer = sdk.MessagingResponse()
     if text:
         answer.message(text)
     return str(answer)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
-from twilio.twiml.voice_response import Connect, Dial, Gather, Refer, VoiceResponse
-
+from tieline.integrations.twilio import sdk
 from tieline.model.record import Record
 
 MAX_HEADERS_LENGTH = 1024
@@ -54,8 +54,8 @@ def with_headers(uri: str, headers: Mapping[str, str] | tuple[tuple[str, str], .
 
 def stream(url: str, parameters: Mapping[str, str], action_url: str, status_url: str | None = None) -> str:
     """`<Connect><Stream>`: the call's audio, both ways, by our WebSocket."""
-    answer = VoiceResponse()
-    connect = Connect(action=action_url, method="POST")
+    answer = sdk.VoiceResponse()
+    connect = sdk.Connect(action=action_url, method="POST")
     told = {} if status_url is None else {"status_callback": status_url, "status_callback_method": "POST"}
     media = connect.stream(url=url, **told)
     for name, value in parameters.items():
@@ -73,8 +73,8 @@ def dial_us(
     password: str | None = None,
 ) -> str:
     """`<Dial><Sip>` to our own SIP address, answered only once we answer."""
-    answer = VoiceResponse()
-    dial = Dial(answer_on_bridge=True, action=action_url, method="POST", timeout=30)
+    answer = sdk.VoiceResponse()
+    dial = sdk.Dial(answer_on_bridge=True, action=action_url, method="POST", timeout=30)
     known = {"username": username, "password": password} if username and password else {}
     dial.sip(with_headers(uri, headers), **known)
     answer.append(dial)
@@ -83,10 +83,10 @@ def dial_us(
 
 def dial_out(wanted: DialOut) -> str:
     """`<Dial>` to a human: the caller hears the ringing, and we are asked afterwards."""
-    answer = VoiceResponse()
+    answer = sdk.VoiceResponse()
     shown = {} if wanted.caller_id is None else {"caller_id": wanted.caller_id}
     # Without a caller id of its own, Twilio shows the caller's, as a transfer does.
-    dial = Dial(
+    dial = sdk.Dial(
         action=wanted.action_url, method="POST", timeout=max(5, min(600, wanted.timeout_s)),
         answer_on_bridge=True, **shown,
     )  # fmt: skip
@@ -107,7 +107,7 @@ def dial_out(wanted: DialOut) -> str:
 
 def whisper(text: str, language: str | None, then_url: str) -> str:
     """Something that only whoever was dialled hears; afterwards `then_url` is asked."""
-    answer = VoiceResponse()
+    answer = sdk.VoiceResponse()
     _say(answer, text, language)
     answer.redirect(then_url, method="POST")
     return str(answer)
@@ -118,9 +118,9 @@ def ask_for_key(text: str | None, language: str | None, wait_s: int, action_url:
 
     `action_url` is told the key, or that there was none.
     """
-    answer = VoiceResponse()
+    answer = sdk.VoiceResponse()
     # Without an empty `finishOnKey` the key # would never be told.
-    gather = Gather(
+    gather = sdk.Gather(
         input="dtmf", num_digits=1, timeout=wait_s, finish_on_key="", action=action_url, method="POST",
         action_on_empty_result=True,
     )  # fmt: skip
@@ -131,7 +131,7 @@ def ask_for_key(text: str | None, language: str | None, wait_s: int, action_url:
     return str(answer)
 
 
-def _say(verb: VoiceResponse | Gather, text: str, language: str | None) -> None:
+def _say(verb: Any, text: str, language: str | None) -> None:
     """In the language where Twilio could know it, else in the account's own."""
     known = _LANGUAGE.fullmatch(language or "")
     spoken = {"language": f"{known[1].lower()}-{known[2].upper()}"} if known else {}
@@ -140,8 +140,8 @@ def _say(verb: VoiceResponse | Gather, text: str, language: str | None) -> None:
 
 def refer(target: str, headers: tuple[tuple[str, str], ...], action_url: str) -> str:
     """`<Refer>`: the SIP peer that called Twilio is asked to call `target` itself."""
-    answer = VoiceResponse()
-    wanted = Refer(action=action_url, method="POST")
+    answer = sdk.VoiceResponse()
+    wanted = sdk.Refer(action=action_url, method="POST")
     wanted.sip(with_headers(target, headers))
     answer.append(wanted)
     return str(answer)
@@ -149,7 +149,7 @@ def refer(target: str, headers: tuple[tuple[str, str], ...], action_url: str) ->
 
 def sorry(sentence: str, language: str = "en-US") -> str:
     """A sentence, then the end of the call."""
-    answer = VoiceResponse()
+    answer = sdk.VoiceResponse()
     answer.say(sentence, language=language)
     answer.hangup()
     return str(answer)
@@ -157,8 +157,8 @@ def sorry(sentence: str, language: str = "en-US") -> str:
 
 def forward(number: str, caller_id: str | None = None) -> str:
     """The caller goes to a fixed number, and nobody asks us any more."""
-    answer = VoiceResponse()
-    dial = Dial(**({} if caller_id is None else {"caller_id": caller_id}))
+    answer = sdk.VoiceResponse()
+    dial = sdk.Dial(**({} if caller_id is None else {"caller_id": caller_id}))
     if is_sip(number):
         dial.sip(number)
     else:
@@ -169,18 +169,18 @@ def forward(number: str, caller_id: str | None = None) -> str:
 
 def hang_up() -> str:
     """The end of the call."""
-    answer = VoiceResponse()
+    answer = sdk.VoiceResponse()
     answer.hangup()
     return str(answer)
 
 
 def busy() -> str:
     """A call that is refused before it is answered; it costs the caller nothing."""
-    answer = VoiceResponse()
+    answer = sdk.VoiceResponse()
     answer.reject(reason="busy")
     return str(answer)
 
 
 def nothing() -> str:
     """An answer that asks for nothing."""
-    return str(VoiceResponse())
+    return str(sdk.VoiceResponse())
