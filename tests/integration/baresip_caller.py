@@ -7,12 +7,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import wave
 from pathlib import Path
 from typing import Any
 
-from tests.integration.sipp_caller import free_port
+from tests.ports import free_port
 
 MODULES = next(
     (
@@ -68,7 +67,7 @@ class Baresip:
     ) -> None:
         self.folder = folder
         self.events: list[dict[str, Any]] = []
-        self._control = free_port(host, socket.SOCK_STREAM)
+        self._control = free_port(host)
         self._host = host
         self._changed = asyncio.Event()
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

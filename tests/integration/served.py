@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 from urllib.parse import quote, urlsplit
 
+from tests.ports import rtp_ports
 from tieline.demo.exchange import Exchange, exchange
 from tieline.demo.process import ServerProcess
 
@@ -62,13 +63,6 @@ SOON_S = 20.0
 """How long anything that should follow may take on a busy machine."""
 
 
-def own_ports() -> dict[str, int]:
-    """RTP ports that no server of another test process uses: late audio of one test is nothing to the next."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
-    first = 20_000 + 2_500 * worker
-    return {"port_first": first, "port_last": first + 2_499}
-
-
 class Served:
     """A server in a folder: started, stopped and killed at will; asked over HTTP and by command."""
 
@@ -83,12 +77,13 @@ class Served:
         self.folder = folder
         # Calls that a test leaves behind shall not keep the next one waiting, and a busy machine is no overload.
         given = settings or {}
+        first_port, last_port = rtp_ports()
         self.process = ServerProcess(
             folder,
             {
                 **given,
                 "server": {"drain_timeout_s": 1, "max_lag_ms": 0, **given.get("server", {})},
-                "rtp": {**own_ports(), **given.get("rtp", {})},
+                "rtp": {"port_first": first_port, "port_last": last_port, **given.get("rtp", {})},
                 # These tests look at no page; a server without the studio starts in half the time.
                 "studio": {"enabled": False, **given.get("studio", {})},
             },

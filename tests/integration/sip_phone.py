@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 from tieline.net.sip_connection import StreamLimits
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_tls import TlsContexts, TlsFiles

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-import secrets
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from pathlib import Path
+
+from tests.ports import free_port
 
 OFFER = """v=0
 o=user1 53655765 2353687637 IN IP[local_ip_type] [local_ip]
@@ -245,8 +245,7 @@ class Sipp:
         source: str = "127.0.0.1", port: int | None = None, more: Sequence[str] = (), limit_s: int = 40,
     ) -> None:  # fmt: skip
         """Start SIPp; it ends by itself when its calls are over. `mode` is SIPp's transport: u1, un, t1, tn."""
-        kind = socket.SOCK_DGRAM if mode.startswith("u") else socket.SOCK_STREAM
-        port = port or free_port(source, kind)
+        port = port or free_port(source)
         self._process = await asyncio.create_subprocess_exec(
             "sipp", f"{target[0]}:{target[1]}", "-sf", str(self._scenario), "-i", source, "-p", str(port), "-t", mode,
             "-s", number, "-m", str(calls), "-r", str(rate), "-mp", str(free_port(source)),
@@ -306,15 +305,3 @@ def read_messages(log: Path) -> list[Seen]:
         head, _, text = rest.partition("\n\n")
         found.append(Seen(datetime.fromisoformat(at.replace("\t", " ")), " sent " in head, text.strip("\n")))
     return found
-
-
-def free_port(host: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port that is free at this moment and that the system will not give to somebody else in the next."""
-    while True:
-        port = 10_000 + 4 * secrets.randbelow(2_400)
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port

@@ -14,7 +14,7 @@ from typing import Any
 from tests.certificates import Authority
 from tests.integration import sipp_caller as sipp
 from tests.integration.served import HOST, Served, serving
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 
 SWITCH = "127.0.0.20"
 """Kamailio's address towards the server."""

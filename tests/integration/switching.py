@@ -12,6 +12,7 @@ from typing import Any
 from tests.integration import sipp_caller as sipp
 from tests.integration.served import HOST, SECRETS, Served, eventually, serving
 from tests.integration.sipp_caller import Played, Seen, Sipp
+from tests.ports import free_port
 
 PATIENT, GENESYS, HUMAN, SECURE = "127.0.0.12", "127.0.0.13", "127.0.0.14", "127.0.0.15"
 """Addresses of trunks: one that says BYE first, one with the dialect of Genesys, and those of humans."""
@@ -101,7 +102,7 @@ class Switch:
 @contextmanager
 def switching(folder: Path, settings: dict[str, dict[str, Any]] | None = None) -> Iterator[Switch]:
     """The server of these tests, with its log at every level."""
-    human, secure = sipp.free_port(HUMAN), sipp.free_port(SECURE)
+    human, secure = free_port(HUMAN), free_port(SECURE)
     callers = "".join(
         CALLER.format(name=name, network=network, profile=profile, first=first)
         for name, network, profile, first in CALLERS

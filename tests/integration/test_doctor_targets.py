@@ -11,7 +11,7 @@ import pytest
 from tests.certificates import Authority
 from tests.integration.dns_server import dns_server
 from tests.integration.sip_phone import phone
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 from tieline.commands import doctor_targets
 from tieline.config import load_settings
 from tieline.model.resources import Resources

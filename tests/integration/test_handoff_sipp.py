@@ -15,10 +15,11 @@ import pytest
 from tests.integration import sipp_caller as sipp
 from tests.integration.rtp_end import PCMU, RtpEnd
 from tests.integration.served import HOST, SECRETS, Served, eventually
+from tests.ports import free_port
 
 pytestmark = pytest.mark.needs("sipp")
 
-PHONE = sipp.free_port(HOST)
+PHONE = free_port(HOST)
 PROJECT = Path(__file__).parent / "projects" / "transfers"
 RESOURCES = f"""
 accounts: [{{slug: northwind}}]

@@ -12,7 +12,8 @@ import threading
 import msgspec
 import pytest
 
-from tests.integration.test_media_process import Leg, free_range
+from tests.integration.test_media_process import Leg
+from tests.ports import few_rtp_ports
 from tieline.errors import Unavailable
 from tieline.media.framing import FrameReader, frame
 from tieline.media.messages import ConnectLeg, LegClosed, MediaReady, Play, Played, Report
@@ -22,7 +23,7 @@ from tieline.net.media_process import MediaProcess, ProcessSettings
 
 
 async def started() -> MediaLink:
-    first, last = free_range(2)
+    first, last = few_rtp_ports(2)
     link = MediaLink(MediaSettings(first_port=first, last_port=last, max_calls=2))
     await link.start()
     return link
@@ -100,7 +101,7 @@ async def test_a_process_that_dies_while_a_leg_is_opened() -> None:
 
 def test_reports_wait_for_a_server_that_is_slow() -> None:
     ours, theirs = socket.socketpair()
-    process = MediaProcess(theirs, ProcessSettings("127.0.0.1", list(range(*free_range(1), 2))))
+    process = MediaProcess(theirs, ProcessSettings("127.0.0.1", list(range(*few_rtp_ports(1), 2))))
     thread = threading.Thread(target=process.run)
     thread.start()
     plays = 30_000

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.ports import few_rtp_ports
 from tests.unit.media.test_dtmf import Press, flat, keyed
 from tieline.errors import Unavailable
 from tieline.media.g711 import PCMA, SILENCE, ulaw_to_alaw
@@ -37,22 +38,6 @@ from tieline.net.media_link import MediaLink, MediaSettings
 
 R = TypeVar("R", bound=Report)
 CLIP = bytes(range(160)) + bytes(reversed(range(160))) + b"\x01" * 160
-
-
-def free_range(ports: int) -> tuple[int, int]:
-    """An even first port with `ports` even ports free at the moment, and the last one."""
-    for first in range(24000 + os.getpid() % 400 * 20, 60000, 2 * ports):
-        probes = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(ports)]
-        try:
-            for number, probe in enumerate(probes):
-                probe.bind(("127.0.0.1", first + 2 * number))
-        except OSError:
-            continue
-        finally:
-            for probe in probes:
-                probe.close()
-        return first, first + 2 * ports - 1
-    raise RuntimeError("no free ports")
 
 
 class Peer:
@@ -144,7 +129,7 @@ class Leg:
 
 @pytest.fixture
 async def link() -> AsyncIterator[MediaLink]:
-    first, last = free_range(4)
+    first, last = few_rtp_ports(4)
     link = MediaLink(MediaSettings(first_port=first, last_port=last, max_calls=4))
     await link.start()
     yield link
@@ -382,7 +367,7 @@ async def test_a_killed_process_is_started_again_and_has_its_clips(
 
 
 async def test_two_processes_share_the_legs_and_fail_apart(peer: Peer) -> None:
-    first, last = free_range(4)
+    first, last = few_rtp_ports(4)
     link = MediaLink(MediaSettings(first_port=first, last_port=last, processes=2, max_calls=4))
     async with AsyncExitStack() as stack:
         await link.start()
@@ -427,7 +412,7 @@ async def test_a_process_that_cannot_start_is_told() -> None:
 
 
 async def test_ipv6() -> None:
-    first, last = free_range(1)
+    first, last = few_rtp_ports(1, "::")
     link = MediaLink(MediaSettings(bind_host="::", first_port=first, last_port=last))
     await link.start()
     leg = await Leg(link, "one").open()

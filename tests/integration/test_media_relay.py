@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.integration.test_media_process import Leg, Peer, free_range
+from tests.integration.test_media_process import Leg, Peer
+from tests.ports import few_rtp_ports
 from tests.unit.media.test_dtmf import flat, keyed
 from tieline.media.dtmf import EventReceiver
 from tieline.media.g711 import PCMA, PCMU, SILENCE, decode, encode
@@ -34,7 +35,7 @@ OTHER_WORD = bytes(reversed(range(160)))
 
 @pytest.fixture
 async def link() -> AsyncIterator[MediaLink]:
-    first, last = free_range(6)
+    first, last = few_rtp_ports(6)
     link = MediaLink(MediaSettings(first_port=first, last_port=last, max_calls=6))
     await link.start()
     yield link

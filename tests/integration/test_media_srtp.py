@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 import pytest
 from pylibsrtp import Policy, Session
 
-from tests.integration.test_media_process import Leg, Peer, free_range
+from tests.integration.test_media_process import Leg, Peer
+from tests.ports import few_rtp_ports
 from tests.unit.media.test_dtmf import flat, keyed
 from tieline.media.g711 import PCMA, PCMU, SILENCE
 from tieline.media.messages import ConnectLeg, Digit, JoinLegs, MediaStarted, Play, Played, PutClip, SrtpKeys
@@ -56,7 +57,7 @@ class SecurePeer(Peer):
 
 @pytest.fixture
 async def link() -> AsyncIterator[MediaLink]:
-    first, last = free_range(4)
+    first, last = few_rtp_ports(4)
     link = MediaLink(MediaSettings(first_port=first, last_port=last, max_calls=4))
     await link.start()
     yield link

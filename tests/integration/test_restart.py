@@ -11,8 +11,8 @@ import pytest
 
 from tests.integration import sipp_caller as sipp
 from tests.integration.served import HOST, SECRETS, eventually
-from tests.integration.sip_ports import free_port
 from tests.integration.switched import HUNG_UP, accept, call, called, switched, taken
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.mark.timeout(120)]
 

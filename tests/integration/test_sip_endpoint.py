@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from tests.integration.sip_phone import FAST, HOST, OPTIONS, SDP, Phone, phone, until
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 from tieline.net.sip_connection import StreamLimits
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.net.sip_udp import bind_udp

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from tests.integration.sip_phone import FAST, HOST, OPTIONS, SDP, Phone, phone, until
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 from tieline.net.sip_connection import StreamLimits
 from tieline.sip.events import Flow, InviteReceived, OptionsCompleted, OptionsReceived, Transport
 

@@ -14,7 +14,7 @@ import uvloop
 
 from tests.integration.dns_server import DnsServer, dns_server
 from tests.integration.sip_phone import HOST, phone
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 from tieline.errors import ConfigurationError, Unavailable
 from tieline.model.trunk import Transport as TrunkTransport
 from tieline.model.trunk import Trunk

@@ -15,7 +15,7 @@ import uvloop
 
 from tests.certificates import Authority, Pair
 from tests.integration.sip_phone import HOST, OPTIONS, SDP, Phone, phone, until
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 from tieline.net.sip_connection import StreamLimits
 from tieline.net.sip_tls import TlsContexts, TlsFiles
 from tieline.sip.config import Admission

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 from tieline.net.sip_endpoint import SipEndpoint, SystemIds
 from tieline.sip.config import PeerOptions, SipConfig
 from tieline.sip.events import (

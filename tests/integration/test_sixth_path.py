@@ -11,8 +11,8 @@ import pytest
 from tests.integration import sipp_caller as sipp
 from tests.integration.rtp_end import RtpEnd
 from tests.integration.served import HOST, Served, eventually, serving
-from tests.integration.sip_ports import free_port
 from tests.integration.switched import HUNG_UP, PROJECT
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.needs("sipp"), pytest.mark.timeout(120)]
 

@@ -20,7 +20,7 @@ from tests.certificates import Authority, Pair
 from tests.integration import sipp_caller as sipp
 from tests.integration.rtp_end import RtpEnd
 from tests.integration.served import HOST, Served, eventually, serving
-from tests.integration.sip_ports import free_port
+from tests.ports import free_port
 
 NAME = "sip.example.com"
 CONFIG = Path(__file__).parent / "kamailio" / "tls_edge.cfg"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.certificates import Authority
-from tests.integration.sip_ports import free_port
 from tests.integration.webhook_receiver import Receiver, hang_up, say, status, well
+from tests.ports import free_port
 from tieline.model.facts import trial_event
 from tieline.model.webhook import Delivery, DeliveryState, WebhookEndpoint
 from tieline.webhooks import posting

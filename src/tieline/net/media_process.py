@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import secrets
 import select
 import signal
 import socket
@@ -71,7 +72,8 @@ class MediaProcess:
         link.setblocking(False)
         self._link = link
         self._epoll = select.epoll()
-        self._ports = PortPool(settings.bind_host, settings.ports)
+        ports = settings.ports
+        self._ports = PortPool(settings.bind_host, ports, secrets.randbelow(len(ports)))
         self._clock = FrameClock(monotonic(), note_defect)
         self._legs: dict[str, RtpLeg] = {}
         self._partner_of: dict[str, str] = {}

@@ -38,12 +38,17 @@ def check_port_range(first: int, last: int, max_calls: int) -> None:
 
 
 class PortPool:
-    """The even ports of a range, longest unused first, so that late packets of an ended call find no new one."""
+    """The even ports of a range, longest unused first, so that late packets of an ended call find no new one.
 
-    def __init__(self, host: str, ports: Iterable[int]) -> None:
+    `first` is the place in the range to begin at. Chosen by chance it does the same for the calls of a process that was
+    killed, whose peers may go on talking for a while.
+    """
+
+    def __init__(self, host: str, ports: Iterable[int], first: int = 0) -> None:
         self._host = host
         self._family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
         self._free = deque(ports)
+        self._free.rotate(-first)
 
     @property
     def free(self) -> int:

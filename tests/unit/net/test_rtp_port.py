@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from tests.ports import free_port
 from tieline.errors import ConfigurationError
 from tieline.net.media_link import MediaSettings
 from tieline.net.rtp_port import PortPool, check_port_range, even_ports
@@ -43,12 +44,6 @@ def test_processes_share_the_range() -> None:
             MediaSettings(first_port=20000, last_port=20009, processes=processes).shares()
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_ports_in_use_are_passed_over_and_released_ones_come_last() -> None:
     ports = [free_port() for _ in range(3)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as busy:
@@ -70,13 +65,22 @@ def test_ports_in_use_are_passed_over_and_released_ones_come_last() -> None:
         second[0].close()
 
 
+def test_a_pool_may_begin_anywhere_in_its_range() -> None:
+    ports = [free_port() for _ in range(3)]
+    pool = PortPool("127.0.0.1", ports, 2)
+    bound = [pool.bind() for _ in ports]
+    assert [port for _, port in filter(None, bound)] == [ports[2], ports[0], ports[1]]
+    for each in filter(None, bound):
+        each[0].close()
+
+
 def test_an_address_that_is_not_ours_is_told() -> None:
     with pytest.raises(OSError, match="assign"):
         PortPool("192.0.2.1", [free_port()]).bind()
 
 
 def test_ipv6() -> None:
-    pool = PortPool("::1", [free_port()])
+    pool = PortPool("::1", [free_port("::1")])
     bound = pool.bind()
     assert bound is not None
     assert bound[0].family == socket.AF_INET6
