@@ -365,10 +365,13 @@ class Server:
         """Delete what has been kept for long enough, now and every hour."""
         kept = self.settings.store
         keep_s = kept.keep_days * 86400 or None
+        keep_audit_s = kept.keep_audit_days * 86400 or None
         while True:
             try:
                 now = self.clock.utc()
-                pruned = await self.store.prune(now, keep_s=keep_s, keep_keys_s=kept.idempotency_retention_s)
+                pruned = await self.store.prune(
+                    now, keep_s=keep_s, keep_keys_s=kept.idempotency_retention_s, keep_audit_s=keep_audit_s
+                )
                 self._log.info("= pruned", **msgspec.structs.asdict(pruned))
             except Exception:
                 self._log.exception("old records not deleted")

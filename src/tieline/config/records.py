@@ -200,6 +200,10 @@ class StoreSettings(Record):
             "days",
         ),
     ] = 90.0
+    keep_audit_days: Annotated[
+        _NotNegative,
+        _about("How long entries of the audit log are kept; 0 keeps them for ever.", "days"),
+    ] = 400.0
     idempotency_retention_s: Annotated[
         _Positive,
         _about(

@@ -104,13 +104,14 @@ class RefusalFilter(Record):
 
 
 class Pruned(Record):
-    """How much was deleted: conversations, reservations, messages, events, and keys that were forgotten."""
+    """How much was deleted, entries of the audit log as `audit`; `keys` were forgotten."""
 
     conversations: int = 0
     reservations: int = 0
     keys: int = 0
     messages: int = 0
     events: int = 0
+    audit: int = 0
 
 
 class ReservationStore(Protocol):
@@ -288,12 +289,15 @@ class ResourceStore(Protocol):
 class RetentionStore(Protocol):
     """An end to what would grow without bound."""
 
-    async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
+    async def prune(
+        self, now: datetime, *, keep_s: float | None, keep_keys_s: float, keep_audit_s: float | None = None
+    ) -> Pruned:
         """Delete conversations that ended, and reservations that were made, more than `keep_s` seconds ago.
 
         None keeps them for ever. Idempotency keys older than `keep_keys_s` are forgotten. Open conversations, their
         reservations, those of held and resting numbers, and those of remembered keys stay whatever their age, and so
-        do webhook events that are still to be delivered.
+        do webhook events that are still to be delivered. Of the audit log, entries older than `keep_audit_s` go (None:
+        none do).
         Other writes go on beside it.
         """
         ...

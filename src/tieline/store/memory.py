@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tieline.store.memory_audit import MemoryAudit
 from tieline.store.memory_credentials import MemoryCredentials
 from tieline.store.memory_people import MemoryPeople
 from tieline.store.memory_retention import MemoryRetention
@@ -10,5 +9,5 @@ from tieline.store.memory_retention import MemoryRetention
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryRetention, MemoryAudit, MemoryPeople, MemoryCredentials):
+class MemoryStore(MemoryRetention, MemoryPeople, MemoryCredentials):
     """Everything `tieline.store.base.Store` promises, in dictionaries. For use from one event loop."""

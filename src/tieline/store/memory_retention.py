@@ -8,19 +8,23 @@ from datetime import datetime, timedelta
 from tieline.model.reservation import Reservation, ReservationState
 from tieline.model.sms import UNSENT
 from tieline.store.base import Pruned
+from tieline.store.memory_audit import MemoryAudit
 from tieline.store.memory_conversations import MemoryConversations
 from tieline.store.memory_reservations import MemoryReservations
 from tieline.store.memory_sms import MemorySms
 
 
-class MemoryRetention(MemoryReservations, MemoryConversations, MemorySms):
+class MemoryRetention(MemoryReservations, MemoryConversations, MemorySms, MemoryAudit):
     """The `RetentionStore` protocol."""
 
-    async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
+    async def prune(
+        self, now: datetime, *, keep_s: float | None, keep_keys_s: float, keep_audit_s: float | None = None
+    ) -> Pruned:
         """Forget idempotency keys, and delete ended calls, reservations, messages and events that are older."""
         keys = self._forget_keys(now - timedelta(seconds=keep_keys_s))
+        audit = 0 if keep_audit_s is None else self._delete_audit(now - timedelta(seconds=keep_audit_s))
         if keep_s is None:
-            return Pruned(keys=keys)
+            return Pruned(keys=keys, audit=audit)
         before = now - timedelta(seconds=keep_s)
         self._forget_figures(before)
         return Pruned(
@@ -29,6 +33,7 @@ class MemoryRetention(MemoryReservations, MemoryConversations, MemorySms):
             reservations=self._delete_reservations(now, before),
             messages=self._delete_messages(before),
             events=self._delete_events(before),
+            audit=audit,
         )
 
     def _delete_messages(self, before: datetime) -> int:

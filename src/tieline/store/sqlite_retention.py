@@ -50,6 +50,8 @@ _OLD_MESSAGES = """
 SELECT id FROM sms_messages INDEXED BY sms_by_time
     WHERE at < ? AND state NOT IN ('waiting', 'sending') ORDER BY at LIMIT ?"""
 _DELETE_MESSAGES = "DELETE FROM sms_messages WHERE id IN (SELECT value FROM json_each(?))"
+_OLD_AUDIT = "SELECT id FROM audit INDEXED BY audit_by_time WHERE at < ? ORDER BY at LIMIT ?"
+_DELETE_AUDIT = "DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))"
 _KEYS = """
 SELECT project, idempotency_key, key FROM reservations INDEXED BY reservations_by_key
     WHERE idempotency_key IS NOT NULL AND (project, idempotency_key) > (?, ?)
@@ -76,26 +78,34 @@ class SqliteRetention:
     _reader: Reader
     _forget_figures: Callable[[datetime], Awaitable[None]]
 
-    async def prune(self, now: datetime, *, keep_s: float | None, keep_keys_s: float) -> Pruned:
+    async def prune(
+        self, now: datetime, *, keep_s: float | None, keep_keys_s: float, keep_audit_s: float | None = None
+    ) -> Pruned:
         """Forget idempotency keys, and delete ended calls, reservations, messages and events that are older."""
         keys = await self._forget_keys(stamp(now - timedelta(seconds=keep_keys_s)))
+        audit = 0
+        if keep_audit_s is not None:
+            audit = await self._delete_by_time(
+                _OLD_AUDIT, _DELETE_AUDIT, stamp(now - timedelta(seconds=keep_audit_s))
+            )
         if keep_s is None:
-            return Pruned(keys=keys)
+            return Pruned(keys=keys, audit=audit)
         before = now - timedelta(seconds=keep_s)
         await self._forget_figures(before)
         return Pruned(
             keys=keys,
             conversations=await self._delete_conversations(before),
             reservations=await self._delete_reservations(now, stamp(before)),
-            messages=await self._delete_messages(stamp(before)),
+            messages=await self._delete_by_time(_OLD_MESSAGES, _DELETE_MESSAGES, stamp(before)),
             events=await self._delete_events(stamp(before)),
+            audit=audit,
         )
 
-    async def _delete_messages(self, before: int) -> int:
-        """Delete messages made before `before` (stamp) that nothing is to be done about; how many."""
+    async def _delete_by_time(self, look: str, delete: str, before: int) -> int:
+        """Delete rows that were made before `before` (stamp), those alone that `look` finds; how many."""
         deleted = 0
-        while rows := await self._read(_OLD_MESSAGES, (before, CHUNK)):
-            deleted += await self._write((_DELETE_MESSAGES,), (json.dumps([name for (name,) in rows]),))
+        while rows := await self._read(look, (before, CHUNK)):
+            deleted += await self._write((delete,), (json.dumps([identity for (identity,) in rows]),))
         return deleted
 
     async def _forget_keys(self, before: int) -> int:

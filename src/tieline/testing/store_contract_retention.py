@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tieline.model.audit import AuditEntry
 from tieline.model.conversation import OutcomeStatus
 from tieline.model.pool import LatePolicy, NumberState
+from tieline.model.principal import PrincipalKind
 from tieline.model.reservation import BindVerdict
 from tieline.store.base import ConversationFilter, Pruned, Store
 from tieline.store.errors import IdempotencyMismatch
+from tieline.store.people import AuditFilter
 from tieline.testing.store_contract_conversations import closed, opened, turn
 from tieline.testing.store_samples import T0, after, answer, ask, give_pool, invite, only_number, pool
 
@@ -48,6 +51,26 @@ class RetentionContract:
         pruned = await store.prune(after(DAY), keep_s=3600.0, keep_keys_s=3600.0)
         assert pruned == Pruned(conversations=250, reservations=250, keys=250)
         assert await store.prune(after(DAY), keep_s=3600.0, keep_keys_s=3600.0) == Pruned()
+
+    async def test_the_audit_log_has_an_age_of_its_own(self, store: Store) -> None:
+        def entry(name: str, at: float) -> AuditEntry:
+            return AuditEntry(
+                at=after(at), actor_kind=PrincipalKind.USER, actor="ada", address="", account=None, action="update",
+                kind="pools", name=name,
+            )  # fmt: skip
+
+        await store.add_audit([entry(f"old-{index}", float(index)) for index in range(150)])
+        await store.add_audit([entry("new", DAY)])
+        assert await store.prune(after(9 * DAY), keep_s=DAY, keep_keys_s=DAY) == Pruned()
+        pruned = await store.prune(after(1.5 * DAY), keep_s=None, keep_keys_s=DAY, keep_audit_s=DAY)
+        assert pruned == Pruned(audit=150)
+        (left,) = await store.audit(AuditFilter())
+        assert left.name == "new"
+        pruned = await store.prune(after(2 * DAY + 1), keep_s=DAY, keep_keys_s=DAY, keep_audit_s=DAY)
+        assert pruned == Pruned(audit=1)
+        await store.add_audit([entry("newest", 3 * DAY)])
+        (left,) = await store.audit(AuditFilter())
+        assert left.name == "newest"
 
     async def test_nothing_goes_when_all_is_kept(self, store: Store) -> None:
         await give_pool(store, pool(1))

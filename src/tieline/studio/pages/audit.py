@@ -55,7 +55,9 @@ OWN = frozenset(
 @page("/audit", "Audit log", icon="history", group=Group.CONFIGURE, order=40, right=Right.USERS)
 async def audit(view: View, actor: str = "", kind: str = "", name: str = "") -> None:
     """The log, newest first, with what each change made of what."""
-    view.heading.subtitle("Every change and every sign-in, newest first.")
+    days = view.services.settings.store.keep_audit_days
+    kept = f"; kept for {days:g} days" if days else ""
+    view.heading.subtitle(f"Every change and every sign-in, newest first{kept}.")
     entries = await view.admin.audit.entries(
         view.who, actor=actor or None, kind=kind or None, name=name or None, limit=AT_ONCE
     )
