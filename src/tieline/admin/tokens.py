@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
+
+from tieline.model.project import hash_secret
 
 TOKEN_BYTES = 32
 
@@ -14,5 +15,5 @@ def new_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    """What the store keeps in place of a token: SHA-256 in hexadecimal digits."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    """What the store keeps in place of a token: the same as of keys, whatever text a browser sends."""
+    return hash_secret(token.encode("utf-8", "surrogatepass"))

@@ -14,7 +14,7 @@ from tieline.media.messages import Command, LegClosed, Report
 from tieline.model.call import Termination
 from tieline.model.handoff import Destination, HandoffMethod
 from tieline.model.receipt import HandoffFailure, ReceiptStep
-from tieline.model.reservation import BindResult, BindVerdict
+from tieline.model.reservation import BindRequest, BindResult, BindVerdict
 from tieline.model.trunk import Trunk
 from tieline.sip.events import Flow
 from tieline.sip.leg import TraceEntry
@@ -170,18 +170,7 @@ class AgentPort(Protocol):
 class BindingPort(Protocol):
     """What a call does to the reservation on its number."""
 
-    async def bind(
-        self,
-        pool: str,
-        number: str,
-        *,
-        caller: str | None,
-        sip_call_id: str,
-        from_tag: str,
-        conversation_id: str,
-        verified_trunk: bool,
-        forwarded: bool,
-    ) -> BindResult:
+    async def bind(self, request: BindRequest) -> BindResult:
         """INVITE seen."""
         ...
 

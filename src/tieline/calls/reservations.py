@@ -126,29 +126,8 @@ class Reservations:
 
     # --------------------------------------------------------------------------------------------- for calls
 
-    async def bind(
-        self,
-        pool: str,
-        number: str,
-        *,
-        caller: str | None,
-        sip_call_id: str,
-        from_tag: str,
-        conversation_id: str,
-        verified_trunk: bool,
-        forwarded: bool,
-    ) -> BindResult:
-        """An INVITE has come for a pool number: what it gets. Numbers are canonical; a repeat gets the same."""
-        request = BindRequest(
-            pool=pool,
-            number=number,
-            caller=caller,
-            sip_call_id=sip_call_id,
-            from_tag=from_tag,
-            conversation_id=conversation_id,
-            verified_trunk=verified_trunk,
-            forwarded=forwarded,
-        )
+    async def bind(self, request: BindRequest) -> BindResult:
+        """An INVITE has come for a pool number: what it gets; a repeat gets the same."""
         return await self._store.bind(request, self._clock.utc())
 
     async def claim(self, bound: BindResult, *, verified_trunk: bool) -> bool:

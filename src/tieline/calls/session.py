@@ -45,7 +45,7 @@ from tieline.integrations.profiles import dialect_of
 from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
 from tieline.model.handoff import HandoffRequest
-from tieline.model.reservation import BindResult
+from tieline.model.reservation import BindRequest, BindResult
 from tieline.model.trunk import Refusal
 from tieline.observe.logging import get_logger
 from tieline.sdp.description import SdpError
@@ -181,9 +181,9 @@ class CallSession:
         return sdp
 
     async def _bind(self, pool: str) -> None:
-        bound = await self._services.bindings.bind(
-            pool,
-            self.route.callee or "",
+        request = BindRequest(
+            pool=pool,
+            number=self.route.callee or "",
             caller=self.route.caller,
             sip_call_id=self.record.sip_call_id,
             from_tag=self.record.from_tag,
@@ -191,6 +191,7 @@ class CallSession:
             verified_trunk=self.route.verified_trunk,
             forwarded=self.route.forwarded,
         )
+        bound = await self._services.bindings.bind(request)
         self.record.note_bind(bound)
         self._runs.take_snapshot()
         self._services.observer.bound(bound.verdict)

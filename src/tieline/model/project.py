@@ -25,7 +25,7 @@ class Scope(StrEnum):
 
 
 def hash_secret(secret: str | bytes) -> str:
-    """The form in which API keys and SIP tokens are stored and compared: SHA-256 in hex."""
+    """The form in which keys and tokens of every kind are stored and compared: SHA-256 in hex."""
     data = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogateescape")
     return hashlib.sha256(data).hexdigest()
 

@@ -16,7 +16,7 @@ from tieline.model.attributes import AttributesTooLarge
 from tieline.model.erlang import erlang_b
 from tieline.model.pool import CallerPolicy, NumberState
 from tieline.model.pool_plan import HoldTimes, SetupDelay, mean_hold_s
-from tieline.model.reservation import BindResult, BindVerdict, Reservation, ReservationState
+from tieline.model.reservation import BindRequest, BindResult, BindVerdict, Reservation, ReservationState
 from tieline.model.resources import Resources
 from tieline.store.errors import IdempotencyMismatch, PoolExhausted
 from tieline.store.memory import MemoryStore
@@ -50,7 +50,7 @@ async def call(service: Reservations, number: str, sip_call_id: str = "c1", **fi
         "verified_trunk": False,
         "forwarded": False,
     }
-    return await service.bind("p", number, **(known | fields))
+    return await service.bind(BindRequest(pool="p", number=number, **(known | fields)))
 
 
 async def test_the_projects_first_pool_or_the_named_one(service: Reservations) -> None:
