@@ -66,12 +66,14 @@ class CallWays:
 class Dialling:
     """A transfer under way. `settled`: its result is told; `returning` is one to be told once the caller is back.
 
-    `answered` once somebody has taken the caller, which is after the `screening` where there is one.
+    `accepted` once Twilio is known to carry it out; `answered` once somebody has taken the caller, which is after the
+    `screening` where there is one.
     """
 
     attempt: int
     leg_id: int
     screening: TwilioScreening | None = None
+    accepted: bool = False
     answered: bool = False
     settled: bool = False
     returning: tuple[int, str] | None = None
@@ -198,6 +200,9 @@ class TwilioCall:
         try:
             await self._ways.api(self.connection).redirect_call(self.facts.sid, text)
         except TielineError as error:
+            if dialling.accepted:  # only its answer was lost
+                self._log.info("the call was redirected, but not confirmed", detail=error.message)
+                return
             self._redirecting = False
             dialling.settled = True
             status = _status_of(error)
@@ -206,7 +211,13 @@ class TwilioCall:
             if self.leg is not None and self.leg.wire is None:
                 self.leg.hang_up()
             return
-        self._answer(dialling.leg_id, 202, "Accepted")
+        self._accept(dialling)
+
+    def _accept(self, dialling: Dialling) -> None:
+        """Twilio carries it out, by its answer or by what it tells of it, which may come before the answer."""
+        if not dialling.accepted:
+            dialling.accepted = True
+            self._answer(dialling.leg_id, 202, "Accepted")
 
     def _answer(self, leg_id: int, status: int, phrase: str) -> None:
         if self.leg is not None and self.sip_leg is None:
@@ -214,12 +225,13 @@ class TwilioCall:
         else:
             self._ways.tell(ReferCompleted(leg_id, status, phrase))
 
-    def _notify(self, leg_id: int, status: int, phrase: str) -> None:
+    def _notify(self, dialling: Dialling, status: int, phrase: str) -> None:
+        self._accept(dialling)
         if self.leg is not None:
             self.leg.notify(status, phrase)
             return
         word = "terminated" if status >= 200 else "active"
-        self._ways.tell(NotifyReceived(leg_id, status, phrase, word, b""))
+        self._ways.tell(NotifyReceived(dialling.leg_id, status, phrase, word, b""))
 
     def _settle(self, dialling: Dialling, status: int, phrase: str) -> None:
         """Tell the result, once."""
@@ -230,7 +242,7 @@ class TwilioCall:
             dialling.settled = True
             if dialling.screening is not None and status >= 300:
                 dialling.screening.tell_refused()
-            self._notify(dialling.leg_id, status, phrase)
+            self._notify(dialling, status, phrase)
 
     def _on_sip_event(self, event: SipEvent) -> bool:
         """Twilio ends the SIP leg when it takes the caller back for a transfer: the call itself goes on."""
@@ -269,7 +281,7 @@ class TwilioCall:
         if status >= 200:
             self._on_picked_up(dialling)
         else:
-            self._notify(dialling.leg_id, status, phrase_of(status))
+            self._notify(dialling, status, phrase_of(status))
 
     def _on_picked_up(self, dialling: Dialling) -> None:
         """Who was dialled has answered; they have the caller, unless they are to be asked before."""
@@ -277,7 +289,7 @@ class TwilioCall:
             dialling.answered = True
             self._settle(dialling, 200, "OK")
         elif dialling.screening.state is ScreeningState.RINGING:
-            self._notify(dialling.leg_id, 183, "Picked Up")
+            self._notify(dialling, 183, "Picked Up")
             dialling.screening.on_picked_up()
 
     def on_screen(self, attempt: int, step: str, form: Mapping[str, str]) -> str:

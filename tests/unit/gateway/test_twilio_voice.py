@@ -124,6 +124,32 @@ def test_a_human_takes_the_caller() -> None:
     assert ended(found) is TerminationReason.HANDED_OFF
 
 
+@pytest.mark.parametrize("lost", [None, Unavailable("Twilio's API did not answer")])
+def test_ringing_may_be_told_before_the_request_is_answered(lost: Unavailable | None) -> None:
+    """Then it is known to be accepted, whatever becomes of the answer."""
+
+    async def story(line: Line) -> None:
+        socket = await line.talk()
+        told = asyncio.Event()
+
+        def ring() -> None:
+            line.progress("ringing")
+            told.set()
+
+        line.api.before_answer, line.api.fault = ring, lost
+        line.board.press("1")
+        await told.wait()
+        socket.put_text(None)
+        await settle()
+        line.progress("in-progress")
+        await line.board.idle()
+        assert "<Hangup" in line.after("dial", DialCallStatus="completed")
+
+    found = play(story)
+    assert steps(found)[-4:] == ["accepted", "ringing", "answered", "done"]
+    assert ended(found) is TerminationReason.HANDED_OFF
+
+
 def test_the_end_of_a_dial_without_its_progress_is_an_answer_too() -> None:
     async def story(line: Line) -> None:
         await line.handed(await line.talk())

@@ -68,12 +68,13 @@ class SilentEnd:
 
 
 class Listening:
-    """Twilio's API: what live calls were told. `fault` is raised once when it is set."""
+    """Twilio's API: what live calls were told. `fault` is raised once when it is set; `before_answer` comes first."""
 
     def __init__(self) -> None:
         self.redirects: list[str] = []
         self.ended: list[str] = []
         self.fault: TielineError | None = None
+        self.before_answer: Callable[[], None] = lambda: None
         self._news = asyncio.Event()
 
     async def redirected(self, times: int) -> None:
@@ -85,6 +86,7 @@ class Listening:
     async def redirect_call(self, call_sid: str, twiml: str) -> None:
         """Remembered."""
         assert call_sid == CALL
+        self.before_answer()
         self._fail()
         self.redirects.append(twiml)
         self._news.set()
