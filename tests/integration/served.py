@@ -6,14 +6,24 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, overload
 from urllib.parse import quote, urlsplit
 
 from tests.ports import rtp_ports
+from tieline.admin.resources import ResourceAdmin, ResourceRules
+from tieline.admin.trail import AuditTrail
+from tieline.clock import SystemClock
+from tieline.config import load_settings
 from tieline.demo.exchange import Exchange, exchange
 from tieline.demo.process import ServerProcess
+from tieline.model.principal import COMMAND_LINE
+from tieline.store.anchor import steady_anchor
+from tieline.store.seal import seal_of
+from tieline.store.sqlite import SqliteStore
+from tieline.wiring import check_folder
 
 Found = TypeVar("Found")
 
@@ -92,9 +102,26 @@ class Served:
         self.resources.write_text(resources or RESOURCES.format(desk=DESK, numbers=numbers))
 
     def apply(self) -> None:
-        """Make the database hold what the resource file says."""
-        done = self.process.command("apply", "-f", str(self.resources), env=SECRETS)
-        assert done.returncode == 0, done.stderr
+        """Make the database hold what the resource file says, as `tieline apply` does, but without a process."""
+        with ThreadPoolExecutor(1) as aside:  # a test's own event loop may be running here
+            aside.submit(asyncio.run, self._apply()).result()
+
+    async def _apply(self) -> None:
+        settings = load_settings(self.process.config)
+        path = self.folder / settings.store.path
+        clock = SystemClock(steady_anchor(path))
+        store = SqliteStore(path, seal=seal_of(path, settings.store.key_file))
+        await store.open(clock.utc())
+        rules = ResourceRules(
+            check_project=check_folder, folder=self.folder, environ={**os.environ, **SECRETS}
+        )
+        try:
+            admin = ResourceAdmin(store, clock, AuditTrail(store, clock), rules)
+            await admin.apply(
+                COMMAND_LINE, self.resources.read_text(), file=self.resources, prune=False, dry_run=False
+            )
+        finally:
+            await store.close()
 
     def start(self) -> None:
         """Start the server and remember where it is."""

@@ -35,7 +35,7 @@ async def test_apply_is_noticed(served: Served, phone: Softphone) -> None:
     assert [(one["kind"], one["name"], one["action"]) for one in diff["changes"]] == [
         ("projects", "desk", "update")
     ]
-    served.apply()
+    await served.command("apply", "-f", str(served.resources))
 
     async def answered() -> bool:
         try:
@@ -61,7 +61,7 @@ async def test_a_new_agent_takes_new_calls_and_the_old_one_keeps_its_own(
     turn.write_text(turn.read_text().replace("sales", "newer_sales"))
     old_call = await phone.dial(uri(served, "200"))
     served.resources.write_text(served.resources.read_text().replace(str(DESK), str(newer)))
-    served.apply()
+    await served.command("apply", "-f", str(served.resources))
 
     async def newer_answers() -> bool:
         call = await phone.dial(uri(served, "200"), headers=[("X-Act", "leave")])
