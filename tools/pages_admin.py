@@ -16,8 +16,11 @@ HTTP](../howto/admin-api.md) shows a first session.
 A request carries an API key with the scope `admin` in `x-api-key`, or as `Authorization: Bearer`. The key's account
 confines it, and its project where it names one; what belongs to others is not there for it. It has every right but
 personal data (callers' numbers in full, transcripts, attributes, header values), which takes the scope
-`conversations:read` too; a key of one project has no say over people. Whole resource files are for
-[`tieline apply`](cli.md): a file may change every account, and a key belongs to one.
+`conversations:read` too; a key of one project has no say over people.
+
+`POST /v1/admin/apply` takes a [resource file](resources.md) of up to 1 MiB, as YAML or JSON. All of it has to be the
+key's own: its account's, or its project's. It removes nothing, chooses no folder of the server, and gives secrets as
+they are: `value_from_env` reads the server's environment. All this is for [`tieline apply`](cli.md).
 
 Refusals have one shape: `{"error_message", "code", "faults"}`; each of `faults` names a `field` and says in `message`
 what is wrong with it. Answers are not to be kept (`Cache-Control: no-store`): some hold a secret that is shown once."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from tieline.resources.export import export_resources, resource_fields, write_do
 from tieline.resources.kinds import KINDS, identity_field
 from tieline.resources.plan import Applier, Plan, ProjectCheck
 from tieline.resources.reader import Reader
+from tieline.resources.yaml_tree import Value
 from tieline.store.base import ResourceStore
 
 Fields = dict[str, Any]
@@ -51,6 +52,8 @@ READS_CALLS = frozenset({Scope.CONVERSATIONS_READ, Scope.ADMIN})
 
 ENVIRONMENT = "value_from_env"
 """The field, or the only field of a secret, that names an environment variable of the server."""
+
+NO_ENVIRONMENT = f"`{ENVIRONMENT}` takes somebody who may do everything: give the value itself"
 
 SERVER_ONLY = "path"
 """The field of a project that names a folder of the server, whose code is run."""
@@ -74,6 +77,7 @@ class ResourceAdmin:
         self._clock = clock
         self._trail = trail
         self._rules = rules
+        self._environ = os.environ if rules.environ is None else rules.environ
 
     async def resources(self, who: Principal) -> Resources:
         """All resources that they may see. Holds secrets: not to be shown as it is."""
@@ -175,21 +179,27 @@ class ResourceAdmin:
         prune: bool = False,
         dry_run: bool = False,
     ) -> Plan:
-        """Make the resources as a file describes them. For those who may do everything everywhere.
+        """Make the resources as a file describes them, all of which have to be theirs to change.
 
-        Raises `Forbidden`, and `ConfigurationError` with every fault and its line.
+        `prune` is for those who may do everything. Raises `Forbidden`, `Conflict` when a name is somebody else's, and
+        `ConfigurationError` with every fault and its line.
         """
-        if who.account is not None or who.project is not None:
-            raise Forbidden("a resource file may change every account: this takes somebody of all accounts")
-        for right in set(CHANGE_RIGHTS.values()):
-            require(who, right)
+        if prune and not _may_all(who):
+            raise Forbidden("to remove what a file does not name takes somebody who may do everything")
         applier = self._applier(who, text, check_project=self._rules.check_project, prune=prune, file=file)
+
+        def plan_for(current: Resources) -> Plan:
+            self._check_file(who, applier.tree, current)
+            plan = applier.plan(current)
+            _check_changes(who, plan, current)
+            return _theirs(who, plan)
+
         before = await self._store.resources()
-        plan = await asyncio.to_thread(applier.plan, before)
-        if dry_run or not (plan.changes or await self._store.unsealed_secrets()):
-            return plan
-        applier.check_project = None  # done already, and too slow to hold the database for
-        return await self._carry_out(who, before, applier.plan)
+        plan = await asyncio.to_thread(plan_for, before)
+        if not dry_run and (plan.changes or await self._store.unsealed_secrets()):
+            applier.check_project = None  # done already, and too slow to hold the database for
+            plan = await self._carry_out(who, before, plan_for)
+        return replace(plan, resources=visible(who, plan.resources))
 
     # -- inside -----------------------------------------------------------------------------------------------
 
@@ -212,12 +222,8 @@ class ResourceAdmin:
         with_account: bool = False, issued: Plan | None = None,
     ) -> Plan:  # fmt: skip
         """What the edited fields make of the resources. Secrets made by `issued` are made again the same."""
-        require(who, CHANGE_RIGHTS[kind])
         there = _find(current, kind, name)
-        if there is not None and not may_change(who, current, there):
-            if _find(visible(who, current), kind, name) is None:
-                raise Conflict(f"the name {name} is taken")
-            raise Forbidden(f"the {NOUNS[kind]} {name} belongs to all accounts")
+        _check_theirs(who, current, kind, name, there)
         found = edit(resource_fields(current, kind, name))
         identity = identity_field(kind)
         fields = {**found, identity: found.get(identity, name)}
@@ -247,13 +253,27 @@ class ResourceAdmin:
             plan = applier.plan(current)
         except ConfigurationError as error:
             raise _invalid(kind, fields[identity], error) from None
-        for change in plan.changes:
-            made = _find(plan.resources, change.kind, change.name)
-            if made is not None and not may_change(who, plan.resources, made):
-                raise Forbidden(f"the {NOUNS[kind]} would belong to another account, or to all of them")
-            if isinstance(made, ApiKey):
-                _refuse_scopes(who, made)
+        _check_changes(who, plan, current)
         return _theirs(who, plan)
+
+    def _check_file(self, who: Principal, tree: Value, current: Resources) -> None:
+        """Nothing in a file may be about what is not theirs. Done before its plan, whose faults tell what there is."""
+        for kind in KINDS.keys() & tree.entries.keys():
+            identity = identity_field(kind)
+            by_name = {getattr(one, identity): one for one in getattr(current, kind)}
+            for item in tree.entries[kind].items:
+                name = item.entries[identity].text or "" if identity in item.entries else ""
+                there = by_name.get(name)
+                _check_theirs(who, current, kind, name, there)
+                if SERVER_ONLY in item.entries:
+                    self._refuse_folder(
+                        who, item.entries[SERVER_ONLY].text, getattr(there, SERVER_ONLY, None)
+                    )
+        if not _may_all(who):
+            reader = Reader("file", {})
+            for line, path in _environment(tree):
+                reader.fault(line, path, NO_ENVIRONMENT)
+            reader.check()
 
     def _refuse_folder(self, who: Principal, wanted: str | None, there: str | None) -> None:
         """Code of the server's disk is run for whoever names its folder: no tenant may choose one."""
@@ -267,7 +287,7 @@ class ResourceAdmin:
         return Applier(
             file=file or self._rules.folder / "fields",
             text=text,
-            environ=os.environ if self._rules.environ is None else self._rules.environ,
+            environ=self._environ if _may_all(who) else {},
             random_bytes=os.urandom,
             check_project=check_project,
             default_region=self._rules.default_region,
@@ -288,6 +308,28 @@ class ResourceAdmin:
                 )
             )
         await self._trail.keep(entries)
+
+
+def _check_theirs(who: Principal, current: Resources, kind: str, name: str, there: Any) -> None:
+    """Raises `Forbidden` without the right to change the kind, and `Forbidden` or `Conflict` when it is not theirs."""
+    require(who, CHANGE_RIGHTS[kind])
+    if there is None or may_change(who, current, there):
+        return
+    if not may_see(who, current, there):
+        raise Conflict(f"the name {name} is taken")
+    raise Forbidden(f"the {NOUNS[kind]} {name} belongs to all accounts")
+
+
+def _check_changes(who: Principal, plan: Plan, current: Resources) -> None:
+    """Raises `Forbidden` when anything that changes is not theirs, or would not be."""
+    for change in plan.changes:
+        there = _find(current, change.kind, change.name)
+        made = _find(plan.resources, change.kind, change.name)
+        _check_theirs(who, current, change.kind, change.name, there)
+        if made is not None and not may_change(who, plan.resources, made):
+            raise Forbidden(f"the {NOUNS[change.kind]} would belong to another account, or to all of them")
+        if isinstance(made, ApiKey):
+            _refuse_scopes(who, made)
 
 
 def _theirs(who: Principal, plan: Plan) -> Plan:
@@ -314,12 +356,22 @@ def _refuse_environment(value: Any, path: str = "") -> None:
         for key, inner in value.items():
             where = f"{path}.{key}" if path else str(key)
             if key == ENVIRONMENT:
-                message = "takes somebody who may do everything: give the value itself"
-                raise InvalidFields((FieldFault(path or where, f"`{ENVIRONMENT}` {message}"),))
+                raise InvalidFields((FieldFault(path or where, NO_ENVIRONMENT),))
             _refuse_environment(inner, where)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             _refuse_environment(inner, f"{path}[{index}]")
+
+
+def _environment(value: Value, path: str = "") -> Iterator[tuple[int, str]]:
+    """The lines and places of a file that read the server's environment."""
+    for key, inner in value.entries.items():
+        where = f"{path}.{key}".lstrip(".")
+        if key == ENVIRONMENT:
+            yield value.key_lines[key], path
+        yield from _environment(inner, where)
+    for index, inner in enumerate(value.items):
+        yield from _environment(inner, f"{path}[{index}]")
 
 
 def _missing_account(resources: Resources, fields: Fields) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tieline.resources.kinds import KINDS, identity_field
 from tieline.resources.reader import FAULTY, Draft, Reader, unknown
-from tieline.resources.yaml_tree import parse_yaml
+from tieline.resources.yaml_tree import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,8 @@ class Document:
     reader: Reader
 
 
-def read_document(text: str, reader: Reader) -> Document:
-    """Read a resource file. Raises `ConfigurationError` only when it is no YAML; other faults go to the reader."""
-    tree = parse_yaml(text, reader.file)
+def read_document(tree: Value, reader: Reader) -> Document:
+    """Read a resource file from its tree. Its faults go to the reader."""
     drafts: dict[str, list[Draft]] = {kind: [] for kind in KINDS}
     if tree.kind != "mapping":
         reader.fault(tree.line, "file", f"must be a mapping of {', '.join(KINDS)}")

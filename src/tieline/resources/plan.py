@@ -34,6 +34,7 @@ from tieline.resources.secrets import (
     readable_prefix,
     write_secret,
 )
+from tieline.resources.yaml_tree import Value, parse_yaml
 
 ProjectCheck = Callable[[Path, tuple[Destination, ...]], list[str]]
 """Loads a project folder, with the destinations laid over its own; says what keeps it from being served."""
@@ -76,11 +77,19 @@ class Applier:
     allow_hopeless: bool = False
     sees: Sees = sees_all
     _secrets: dict[tuple[str, str], str] = field(default_factory=dict)
+    _tree: Value | None = None
+
+    @property
+    def tree(self) -> Value:
+        """The file as it is written, read once. Raises `ConfigurationError` when it is no YAML."""
+        if self._tree is None:
+            self._tree = parse_yaml(self.text, str(self.file))
+        return self._tree
 
     def plan(self, current: Resources) -> Plan:
         """The plan for `current`. Raises `ConfigurationError` with every fault. Secrets stay the same when repeated."""
         reader = Reader(str(self.file), self.environ, self.default_region)
-        document = read_document(self.text, reader)
+        document = read_document(self.tree, reader)
         wanted = _Build(self, document, current).resources()
         reader.check()
         names = {kind: {d.values[identity_field(kind)]: d for d in document.drafts[kind]} for kind in KINDS}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.admin.conftest import Parts, somebody
-from tests.unit.admin.office import Office
+from tests.unit.admin.office import SECRET, Office
 from tieline.admin.errors import Forbidden, InvalidFields
 from tieline.admin.resources import ResourceAdmin, ResourceRules
 from tieline.errors import ConfigurationError, Conflict, NotFound
@@ -122,8 +122,8 @@ async def test_a_tenant_changes_nothing_of_others(parts: Parts) -> None:
         await resources.create(TENANT, "pools", {"name": "new", "project": "desk"})
     with pytest.raises(Forbidden):
         await resources.update(TENANT, "pools", "elsewhere", {"project": "desk"})
-    with pytest.raises(Forbidden):
-        await resources.apply(TENANT, "accounts: []")
+    with pytest.raises(Conflict):
+        await resources.apply(TENANT, "accounts: [{slug: acme}]")
     assert (await parts.store.audit(AuditFilter())) == []
 
 
@@ -216,6 +216,110 @@ async def test_what_is_exported_can_be_applied(parts: Parts) -> None:
     with pytest.raises(ConfigurationError, match="fields:1"):
         await parts.resources.apply(OWNER, "pools: 1")
     assert "inbound" not in await parts.resources.export(TENANT)
+
+
+OWN_FILE = """\
+projects: [{slug: theirs, account: other, answer_only: true, numbers: [200], name: Changed}]
+pools: [{name: mine, project: theirs, numbers: ["+15550300"]}]
+trunks: [{name: mine, networks: 192.0.2.50, account: other}]
+"""
+
+
+async def test_a_tenant_applies_a_file_of_their_own(office: Office) -> None:
+    before = await office.store.resources()
+    plan = await office.resources.apply(TENANT, OWN_FILE, dry_run=True)
+    told = [(one.kind, one.name, one.action) for one in plan.changes]
+    assert told == [
+        ("projects", "theirs", Action.UPDATE), ("pools", "mine", Action.CREATE), ("trunks", "mine", Action.CREATE),
+    ]  # fmt: skip
+    assert {one.account for one in plan.resources.projects} == {"ws-other"}
+    assert await office.store.resources() == before
+    await office.resources.apply(TENANT, OWN_FILE)
+    after = await office.store.resources()
+    assert [one.name for one in after.projects] == ["", "Changed"]
+    assert after.projects[0] == before.projects[0]
+    assert (after.pools[0], after.trunks[:3]) == (before.pools[0], before.trunks)
+    assert {one.account for one in await office.store.audit(AuditFilter())} == {"ws-other"}
+    assert (await office.resources.apply(TENANT, OWN_FILE)).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("accounts: [{slug: acme}]", Conflict),
+        ("accounts: [{slug: new}]", Forbidden),
+        ("projects: [{slug: desk, account: acme, answer_only: true, numbers: [100]}]", Conflict),
+        ("projects: [{slug: desk, account: other, answer_only: true}]", Conflict),
+        ("projects: [{slug: theirs, account: acme, answer_only: true}]", Forbidden),
+        ("projects: [{slug: new, account: acme, answer_only: true}]", Forbidden),
+        ("projects: [{slug: new, account: other, id: PROJECT-desk, answer_only: true}]", ConfigurationError),
+        ("projects: [{slug: theirs, account: other, path: /}]", Forbidden),
+        ("projects: [{slug: new, account: other, path: ../..}]", Forbidden),
+        ("projects: [{slug: new, account: other, path: /none/such/folder}]", Forbidden),
+        ("pools: [{name: main, project: theirs, numbers: []}]", Conflict),
+        ("pools: [{name: new, project: desk, numbers: []}]", Forbidden),
+        ("pools: [{name: new, project: theirs, numbers: ['+15550100']}]", ConfigurationError),
+        ("trunks: [{name: shared, networks: 192.0.2.3, target: shared.example.com}]", Forbidden),
+        ("trunks: [{name: new, networks: 192.0.2.60}]", Forbidden),
+        ("api_keys: [{name: new, account: acme, scopes: [chat]}]", Forbidden),
+        ("api_keys: [{name: new, account: other, scopes: [admin]}]", Forbidden),
+        ("api_keys: [{name: new, account: other, scopes: [chat], value_from_env: ENV}]", ConfigurationError),
+        ("sip_tokens: [{name: new, project: desk}]", Forbidden),
+        ("projects: [{slug: new, account: other, answer_only: true, secrets: {a: {value_from_env: ENV}}}]",
+         ConfigurationError),
+        ("a: &a {value_from_env: ENV}\nprojects: [{slug: new, account: other, answer_only: true, secrets: {a: *a}}]",
+         ConfigurationError),
+        ("webhooks: [{name: new, account: acme, url: 'https://a.example/'}]", Forbidden),
+        ("- projects", ConfigurationError),
+        ("nothing: []", ConfigurationError),
+        ("projects: {", ConfigurationError),
+    ],
+)  # fmt: skip
+async def test_a_file_about_anything_else_is_refused_whole(
+    office: Office, text: str, error: type[Exception]
+) -> None:
+    before = await office.store.resources()
+    for dry_run in (True, False):
+        with pytest.raises(error) as caught:
+            await office.resources.apply(TENANT, text, dry_run=dry_run)
+        assert SECRET not in str(caught.value)
+    assert await office.store.resources() == before
+    assert await office.store.audit(AuditFilter()) == []
+
+
+async def test_a_file_takes_the_rights_of_what_it_names(office: Office) -> None:
+    builder = somebody(Role.BUILDER, "ws-other")
+    assert (await office.resources.apply(builder, OWN_FILE)).changes
+    token = "sip_tokens: [{name: new, project: theirs}]"
+    with pytest.raises(Forbidden, match="secrets"):
+        await office.resources.apply(builder, token)
+    (issued,) = (await office.resources.apply(TENANT, token)).issued
+    assert issued.name == "new"
+    for who in (somebody(Role.OPERATOR, "ws-other"), somebody(Role.READ_ONLY, "ws-other")):
+        with pytest.raises(Forbidden):
+            await office.resources.apply(who, OWN_FILE)
+
+
+async def test_a_projects_key_applies_what_is_the_projects(office: Office) -> None:
+    key = Principal(
+        kind=PrincipalKind.API_KEY, id="k", name="k", rights=RIGHTS[Role.OWNER], account="ws-acme",
+        project="PROJECT-desk",
+    )  # fmt: skip
+    text = "pools: [{name: more, project: desk, numbers: ['+15550400']}]"
+    assert [one.name for one in (await office.resources.apply(key, text)).changes] == ["more"]
+    for text in (
+        "trunks: [{name: five9, networks: 192.0.2.1, profile: genesys, account: acme}]",
+        "projects: [{slug: new, account: acme, answer_only: true}]",
+        "api_keys: [{name: new, account: acme, scopes: [chat]}]",
+    ):
+        with pytest.raises((Forbidden, Conflict)):
+            await office.resources.apply(key, text)
+
+
+async def test_what_a_file_does_not_name_is_removed_for_those_who_may_do_everything(office: Office) -> None:
+    for who in (TENANT, somebody(Role.BUILDER, None)):
+        with pytest.raises(Forbidden, match="everything"):
+            await office.resources.apply(who, OWN_FILE, prune=True)
 
 
 def test_rights_of_people() -> None:

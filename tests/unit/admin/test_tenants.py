@@ -200,7 +200,7 @@ GIVEN: dict[str, Callable[[Known, str], Any]] = {
     "choice": lambda known, noun: Choice(),
     "order": lambda known, noun: TestCallOrder(project=f"desk-{MARK}"),
     "offer": lambda known, noun: "v=0",
-    "text": lambda known, noun: "accounts: []\n" if noun == "resources" else "+15550123",
+    "text": lambda known, noun: "accounts: [{slug: acme, name: changed}]" if noun == "resources" else "+15550123",
     "attributes_text": lambda known, noun: "{}",
     "digits": lambda known, noun: "1",
     "scopes": lambda known, noun: ["chat"],

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tieline.admin.app import Admin
-from tieline.admin.errors import Forbidden, InvalidFields
+from tieline.admin.errors import FieldFault, Forbidden, InvalidFields
 from tieline.admin.proxies import TrustedProxies
 from tieline.calls.credential_use import CredentialUse
 from tieline.calls.directory import Directory
@@ -28,8 +28,7 @@ from tieline.http.admin.routes import ROUTES
 from tieline.http.admin.shapes import AdminError
 from tieline.http.auth import authenticate, key_from_headers
 from tieline.http.errors import HttpError, from_exception, internal_error
-from tieline.http.exchange import ClientLeft, check_json_type, correlation_id, read_body
-from tieline.http.json_input import parse_json
+from tieline.http.exchange import ClientLeft, correlation_id, read_body
 from tieline.integrations.twilio.codes import TwilioRefused
 from tieline.model.principal import Principal, PrincipalKind
 from tieline.model.project import ApiKey, Scope
@@ -39,6 +38,9 @@ from tieline.observe.metrics import Metrics
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body: a pool of many numbers is long."""
+
+MAX_TEXT = 1024 * 1024
+"""Bytes of a body that is a resource file, which takes longer to read."""
 
 STATUS_OF: dict[type[TielineError], int] = {
     InvalidFields: 422, ConfigurationError: 422, Forbidden: 403, TwilioRefused: 409,
@@ -113,10 +115,8 @@ class AdminApi:
         try:
             headers = dict(request.scope["headers"])
             call = Call(self._who(request, headers), self._admin)
-            body = await read_body(headers, request.receive, MAX_BODY)
-            if body:
-                check_json_type(headers)
-            asked = arguments(route, request.query_params, parse_json(body) if body else {})
+            body = await read_body(headers, request.receive, MAX_TEXT if route.body is str else MAX_BODY)
+            asked = arguments(route, headers, request.query_params, body)
             found = await route.handler(call, **request.path_params, **asked)
         except ClientLeft:
             return Response(status_code=400)
@@ -157,6 +157,8 @@ def _plain(value: object) -> str:
 
 
 def _refusal(error: HttpError | TielineError) -> Response:
+    if isinstance(error, ConfigurationError) and "faults" in error.fields:
+        error = _by_line(error)
     faults = error.faults if isinstance(error, InvalidFields) else ()
     if isinstance(error, TielineError):
         status = next((status for kind, status in STATUS_OF.items() if isinstance(error, kind)), None)
@@ -166,3 +168,11 @@ def _refusal(error: HttpError | TielineError) -> Response:
     for name, value in error.headers:
         response.headers[name.decode()] = value.decode()
     return response
+
+
+def _by_line(error: ConfigurationError) -> InvalidFields:
+    """The faults of a resource file, which has no name here."""
+    found: Any = error.fields["faults"]
+    return InvalidFields(
+        tuple(FieldFault(one["key"] or "", f"line {one['line']}: {one['message']}") for one in found)
+    )

@@ -15,6 +15,8 @@ from tieline.admin.errors import FieldFault, InvalidFields
 from tieline.errors import InvalidInput
 from tieline.http.admin.declaration import AdminRoute
 from tieline.http.admin.shapes import Fields, Filter
+from tieline.http.exchange import check_json_type
+from tieline.http.json_input import parse_json
 
 DEEPEST = 32
 """How deep a body may be nested."""
@@ -24,20 +26,41 @@ _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _PLACE = re.compile(r"^(?P<message>.*) - at `\$(?P<path>.*)`$", re.DOTALL)
 
 
-def arguments(route: AdminRoute, query: Mapping[str, str], body: object) -> dict[str, Any]:
-    """What a route's function is given, from the query and the parsed body. Raises `InvalidInput`, `InvalidFields`."""
+def arguments(
+    route: AdminRoute, headers: Mapping[bytes, bytes], query: Mapping[str, str], body: bytes
+) -> dict[str, Any]:
+    """What a route's function is given besides its path. Raises `InvalidInput`, `InvalidFields`, `HttpError` 415."""
     found: dict[str, Any] = {}
-    if not isinstance(body, dict):
-        raise InvalidInput("the body must be a JSON object")
-    _check_depth(body)
-    if route.body is not None:
-        found["body"] = body if route.body == Fields else _convert(body, route.body)
-    elif body:
-        raise InvalidInput("this request takes no body")
+    if route.body is str:
+        found["body"] = _text(body)
+    else:
+        fields = _read_object(headers, body)
+        if route.body is not None:
+            found["body"] = fields if route.body == Fields else _convert(fields, route.body)
+        elif fields:
+            raise InvalidInput("this request takes no body")
     if route.query is not None:
         found["query"] = _read_query(route.query, query)
     elif query:
         raise InvalidFields(tuple(FieldFault(name, "there is no such parameter") for name in query))
+    return found
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("the body is not UTF-8") from None
+
+
+def _read_object(headers: Mapping[bytes, bytes], body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    check_json_type(headers)
+    found = parse_json(body)
+    if not isinstance(found, dict):
+        raise InvalidInput("the body must be a JSON object")
+    _check_depth(found)
     return found
 
 

@@ -6,8 +6,8 @@
     async def list_trunk_entries(call: Call, trunk: str) -> Sequence[Entry]:
         \"\"\"What to enter at the other side.\"\"\"
 
-Parameters of the path are text. `query` and `body` are records, or for a resource's fields a plain mapping. A sequence
-is answered as `{"items": [...]}`, None as `{"done": true}`.
+Parameters of the path are text. `query` and `body` are records; a body may be a plain mapping for a resource's fields,
+or text. A sequence is answered as `{"items": [...]}`, None as `{"done": true}`.
 """
 
 from __future__ import annotations

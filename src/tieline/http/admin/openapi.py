@@ -64,7 +64,7 @@ def admin_document(routes: Sequence[AdminRoute], public_url: str | None = None) 
 
 def properties(kind: Any) -> dict[str, dict[str, Any]]:
     """The members of a query or a body: a schema for each, without references; none of a resource's own fields."""
-    if kind is None or kind == Fields:
+    if kind in {None, str} or kind == Fields:
         return {}
     schema = msgspec.json.schema(kind)
     found: dict[str, Any] = schema["$defs"][kind.__name__]["properties"]
@@ -106,7 +106,8 @@ def _operation(one: AdminRoute, shapes: dict[Any, dict[str, Any]]) -> dict[str, 
         },
     }  # fmt: skip
     if one.body is not None:
-        made["requestBody"] = {"content": {JSON: {"schema": shapes[one.body]}}}
+        media_type = "application/yaml" if one.body is str else JSON
+        made["requestBody"] = {"content": {media_type: {"schema": shapes[one.body]}}}
     return made
 
 

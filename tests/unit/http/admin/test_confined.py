@@ -33,6 +33,7 @@ QUERIES: dict[str, dict[str, str]] = {
 }
 
 BODIES: dict[str, Any] = {
+    "apply_resources": "accounts: [{slug: acme, name: changed}]",
     "create_resource": {"name": "main", "project": "desk", "numbers": []},
     "update_resource": {"ttl_s": 30},
     "create_project": {"slug": "desk", "account": "acme", "answer_only": True},
@@ -64,7 +65,6 @@ NO_ROUTE: dict[str, str] = {
     "sign_in.*": "people sign in with a browser",
     "reach.*": "addresses of the server, no function",
     "installation.*": "settings concern every account, and a key belongs to one",
-    "resources.apply": "a file may change every account, and a key belongs to one",
     "resources.update": "update_resource edits the same way",
     "resources.resources": "records with their secrets, for other functions",
     "projects.example": "a folder of the server, and no key may choose one",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from tieline.admin.resources import NOUNS
 from tieline.errors import NotFound
 from tieline.http.admin.declaration import Call, Noun
-from tieline.http.admin.shapes import DryRun, Fields
+from tieline.http.admin.shapes import Altered, DryRun, Fields
 from tieline.model.record import Record
 from tieline.resources.diff import Change
 from tieline.resources.export import resource_fields
@@ -37,6 +39,14 @@ class Changed(Record):
 async def export_resources(call: Call) -> str:
     """All resources as the YAML of a resource file."""
     return await call.admin.resources.export(call.who)
+
+
+@resources.post("/apply", right="that of each kind in it")
+async def apply_resources(call: Call, query: DryRun, body: str) -> Altered:
+    """Make the resources as a resource file describes them, all or none; what it does not name stays."""
+    plan = await call.admin.resources.apply(call.who, body, dry_run=query.dry_run)
+    altered = call.altered(plan)
+    return msgspec.structs.replace(altered, issued=()) if query.dry_run else altered
 
 
 @resources.get("/resources/{kind}")
