@@ -18,6 +18,7 @@ from tieline.studio import pages
 from tieline.studio.entry.forms import FormTokens
 from tieline.studio.entry.site import Site
 from tieline.studio.paths import PREFIX
+from tieline.studio.release import release
 
 ASSETS = Path(__file__).parent / "assets"
 ASSETS_PATH = "/assets"
@@ -50,6 +51,7 @@ def mount(app: FastAPI, services: StudioServices) -> None:
     core.app.config.socket_io_js_transports = ["websocket"]
     core.app.add_middleware(Guard)
     core.app.router.redirect_slashes = False
+    core.app.on_delete(release)
     app.add_route(PREFIX, _to_first_page, methods=["GET"], include_in_schema=False)
     add_routes(core.app)
     add_pages(core.app)
