@@ -4,10 +4,14 @@
 
 First every page is opened in chromium, some with searches: from the click to a drawn, connected page with its data, and
 the server's part of that. Then so many agent calls are up, with RTP both ways, and another trunk makes five calls a
-second, of two seconds each; the spacing of what the calls hear is taken with no studio open, with Live open in two
-browsers, with somebody going through the pages of the million calls without a pause, with both, and with no studio
-again. The server with all its processes has one core; beside calls, browsers and far ends have the other. Arrivals are
-timed by the kernel.
+second, of two seconds each; the spacing of what the calls hear is taken with no studio open, with a browser at work on
+a page that is not ours, with Live open in two browsers, with somebody going through the pages of the million calls
+without a pause, with both, then with the foreign page and with no studio again. The server with all its processes has
+one core; beside calls, browsers and far ends have the other. Arrivals are timed by the kernel.
+
+Browsers are on other machines than the server, as a rule. On one machine a busy one slows its neighbour's core; what
+the studio adds is therefore held against the phases in which a browser is at work elsewhere, and told against the
+phases without any browser, too.
 
 It fails when a page (the median of its openings) takes a second or more, when Live does not show every call, holds a
 browser for more than half a second or gets less than an update in two seconds, when the 99th percentile of the
@@ -89,12 +93,15 @@ class Phase(NamedTuple):
     works: tuple[str, ...]
 
 
+ELSEWHERE = Phase("a browser elsewhere", ("elsewhere",))
 PHASES = (
-    Phase("no studio", ()),
+    Phase("no browser", ()),
+    ELSEWHERE,
     Phase("Live in 2 browsers", ("live",)),
     Phase("browsing the calls", ("browse",)),
     Phase("both", ("live", "browse")),
-    Phase("no studio again", ()),
+    ELSEWHERE,
+    Phase("no browser", ()),
 )
 
 
@@ -319,14 +326,22 @@ def beside_calls(server: ServerProcess, addresses: Addresses, plan: BrowserPlan,
         ended = [runner.run(call.end()) for call in calls]
     for end in ends:
         end.socket.close()
-    alone = statistics.mean((found[0].audio.p99, found[-1].audio.p99))
-    worst = max(one.audio.p99 for one in found[1:-1]) - alone
     lost = sum(one.audio.lost for one in found)
+    print(f"\n{lost} packets lost; {sum(ended)} of {len(ended)} calls were up at the end")
+    return judge_audio([one.audio.p99 for one in found]) and held and not lost and all(ended)
+
+
+def judge_audio(heard: Sequence[float]) -> bool:
+    """Print what the studio adds to the 99th percentiles of the phases; whether that is within the goal."""
+    p99 = {phase: [ms for ms, of in zip(heard, PHASES, strict=True) if of == phase] for phase in PHASES}
+    alone, elsewhere = statistics.mean(p99[PHASES[0]]), statistics.mean(p99[ELSEWHERE])
+    worst = max(ms for phase, found in p99.items() if {"live", "browse"} & set(phase.works) for ms in found)
     print(
-        f"\nthe studio adds {worst:+.2f} ms at most to the 99th percentile of {alone:.2f} ms (goal: less than "
-        f"{SPACING_GOAL_MS:g}); {lost} packets lost; {sum(ended)} of {len(ended)} calls were up at the end"
+        f"the studio adds {worst - elsewhere:+.2f} ms at most to the 99th percentile of {elsewhere:.2f} ms beside a "
+        f"browser at work elsewhere (goal: less than {SPACING_GOAL_MS:g}), {worst - alone:+.2f} to the {alone:.2f} ms "
+        f"without any browser"
     )
-    return held and worst < SPACING_GOAL_MS and not lost and all(ended)
+    return worst - elsewhere < SPACING_GOAL_MS
 
 
 def bench(options: argparse.Namespace, folder: Path) -> int:

@@ -4,8 +4,9 @@
                                      "work": "open", "pages": [["Overview", "/"]], "rounds": 3}'
 
 `open` opens each page so many times and prints what it took, as a line of JSON. `live` keeps the Live page open in so
-many browsers, `browse` one page after another in one; both print `ready` when they have begun, go on until their
-standard input ends, and then print what they have seen.
+many browsers, `browse` one page after another in one, and `elsewhere` keeps one at work on a page that asks no server
+for anything; these print `ready` when they have begun, go on until their standard input ends, and then print what
+they have seen.
 
 A page is usable when its heading is drawn, its connection to the server is up, and every table and chart is drawn.
 """
@@ -81,12 +82,23 @@ WATCHED = """() => ({...window.watched, seconds: (performance.now() - window.wat
                      calls: document.querySelector('.tl-figure')?.textContent})"""
 
 
+ELSEWHERE = """<h1>Elsewhere</h1><table></table><script>
+const table = document.querySelector('table');
+const draw = (now) => {
+  const rows = Array.from({length: 500}, (_, row) => `<tr><td>${row}<td>${now * row}<td>${Math.sin(now)}`);
+  table.innerHTML = rows.join('');
+  requestAnimationFrame(draw);
+};
+requestAnimationFrame(draw);
+</script>"""
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What to do. `pages` are names and paths below `base`; `cookie` is the session's name and value."""
 
     base: str
     cookie: tuple[str, str]
-    work: Literal["open", "live", "browse"]
+    work: Literal["open", "live", "browse", "elsewhere"]
     pages: list[tuple[str, str]] = []
     rounds: int = 3
     browsers: int = 2
@@ -186,6 +198,17 @@ async def browse(playwright: Playwright, plan: Plan) -> dict[str, Any]:
     return {"opened": opened, "seconds": seconds}
 
 
+async def work_elsewhere(playwright: Playwright, plan: Plan) -> dict[str, Any]:
+    """A browser that draws and draws, and has nothing to do with us, until told to stop."""
+    browser, context = await launch(playwright, plan)
+    page = await context.new_page()
+    await page.set_content(ELSEWHERE)
+    print("ready", flush=True)
+    await stopped()
+    await browser.close()
+    return {}
+
+
 async def watch_live(playwright: Playwright, plan: Plan) -> dict[str, Any]:
     """The Live page in so many browsers, until told to stop."""
     received = [[0, 0] for _ in range(plan.browsers)]
@@ -241,9 +264,9 @@ async def seen_by(page: Page, count: list[int]) -> Watched:
 
 async def play(plan: Plan) -> dict[str, Any]:
     """Do what the plan says."""
-    work = {"open": open_all, "live": watch_live, "browse": browse}[plan.work]
+    works = {"open": open_all, "live": watch_live, "browse": browse, "elsewhere": work_elsewhere}
     async with async_playwright() as playwright:
-        return await work(playwright, plan)
+        return await works[plan.work](playwright, plan)
 
 
 def main() -> int:
