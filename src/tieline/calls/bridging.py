@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tieline.calls.call import Call
 from tieline.calls.deadline import Deadline
-from tieline.calls.renewing import Renewals
+from tieline.calls.renewing import Renewals, answer_renewal
 from tieline.calls.second_leg import SecondLeg
 from tieline.calls.speaking import Speaker
 from tieline.errors import InvalidInput, TielineError
@@ -285,16 +285,9 @@ class Bridge:
                 media.press(digit)
                 self.pass_digit(Side.CALLEE, digit)
         elif isinstance(event, ReinviteReceived | UpdateReceived):
-            update = isinstance(event, UpdateReceived)
-            try:
-                sdp = media.negotiate(event.offer)
-            except SdpError as error:
-                self._call.log.info("> 488 to a renewed offer of the callee's", detail=str(error))
-                (sip.reject_update if update else sip.reject_reinvite)(self.leg.id, 488)
-                return
-            (sip.accept_update if update else sip.accept_reinvite)(self.leg.id, sdp)
-            media.connect()
-            self.on_renewed(Side.CALLEE)
+            if answer_renewal(sip, self.leg.id, event, media.negotiate, self._call.log):
+                media.connect()
+                self.on_renewed(Side.CALLEE)
         elif isinstance(event, AckReceived) and event.body:
             try:
                 media.accept(event.body)

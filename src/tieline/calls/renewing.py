@@ -1,9 +1,9 @@
-"""Hold and resume across a bridge: what one side renews is offered to the other (RFC 3261 section 14, RFC 3264)."""
+"""Hold, resume, a new address: what a peer renews is agreed to, and across a bridge offered to the other side."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tieline.calls.leg_media import LegMedia
@@ -12,11 +12,30 @@ from tieline.handoff.policy import Side
 from tieline.observe.logging import FilteringBoundLogger
 from tieline.sdp.description import SdpError
 from tieline.sdp.negotiation import Direction, direction_of
-from tieline.sip.events import ReinviteCompleted
+from tieline.sip.events import ReinviteCompleted, ReinviteReceived, UpdateReceived
 
 GLARE = 491
 RETRY_S = 2.0
 """How long another offer waits when the leg cannot take one now and nobody said how long."""
+
+
+def answer_renewal(
+    sip: SipPort,
+    leg_id: int,
+    event: ReinviteReceived | UpdateReceived,
+    negotiate: Callable[[bytes], bytes],
+    log: FilteringBoundLogger,
+) -> bool:
+    """Agree to what the peer offers anew, or keep what there was (RFC 3261 section 14.2, RFC 3311); whether it did."""
+    update = isinstance(event, UpdateReceived)
+    try:
+        sdp = negotiate(event.offer)
+    except SdpError as error:
+        log.info("> 488 to a renewed offer", leg=leg_id, detail=str(error))
+        (sip.reject_update if update else sip.reject_reinvite)(leg_id, 488)
+        return False
+    (sip.accept_update if update else sip.accept_reinvite)(leg_id, sdp)
+    return True
 
 
 @dataclass(slots=True)
@@ -31,7 +50,7 @@ class _End:
 
 
 class Renewals:
-    """The offers of one bridge, one at a time on each leg."""
+    """The offers of one bridge, one at a time on each leg (RFC 3261 section 14, RFC 3264)."""
 
     def __init__(
         self, sip: SipPort, legs: Mapping[Side, tuple[int, LegMedia]], log: FilteringBoundLogger

@@ -8,7 +8,7 @@ which goes on to `_finish`. Every call gets there exactly once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -28,12 +28,13 @@ from tieline.calls.endings import (
     refusal_headers,
     refusal_of,
 )
-from tieline.calls.handing import Handing
+from tieline.calls.handing import HandedOver, Handing
 from tieline.calls.leg_media import LegMedia, MediaOptions
 from tieline.calls.live import LiveCall
 from tieline.calls.patience import Patience
-from tieline.calls.ports import AgentPort, CallServices
+from tieline.calls.ports import AgentPort, CallServices, Header
 from tieline.calls.records import CallRecord, LegRecord, custom_headers, handoff_request
+from tieline.calls.renewing import answer_renewal
 from tieline.calls.routing import Route
 from tieline.calls.runs import AgentRuns
 from tieline.calls.speaking import Speaker
@@ -44,7 +45,7 @@ from tieline.handoff.ladder import Ladder
 from tieline.integrations.profiles import dialect_of
 from tieline.media.dtmf import digits_of_info
 from tieline.model.call import CALL_TRANSITIONS, CallEvent, CallState, Termination, TerminationReason
-from tieline.model.handoff import HandoffRequest
+from tieline.model.handoff import HandoffPlan, HandoffRequest
 from tieline.model.reservation import BindRequest, BindResult
 from tieline.model.trunk import Refusal
 from tieline.observe.logging import get_logger
@@ -244,8 +245,7 @@ class CallSession:
                 result = await self._hand_off(result.handoff, asked_at, spoken=any(result.utterances))
                 continue
             if result.hangup:
-                await self._writes.save_outcome(self._runs.conversation, None)
-                self._leg.bye(reason=NORMAL_CLEARING)
+                await self._end_leg(NORMAL_CLEARING)
                 raise self._ended(TerminationReason.AGENT_HUNG_UP)
             return listen
 
@@ -274,8 +274,7 @@ class CallSession:
             self._log.warning("no fall-back handoff", detail=str(error))
         else:
             await self._give_away(ladder, asked_at, TerminationReason.AGENT_FAILED, detail)
-        await self._writes.save_outcome(self._runs.conversation, None)
-        self._leg.bye(reason=FAILURE_CLEARING)
+        await self._end_leg(FAILURE_CLEARING)
         raise self._ended(TerminationReason.AGENT_FAILED, detail)
 
     async def _give_away(
@@ -289,7 +288,7 @@ class CallSession:
     ) -> None:
         """Climb the ladder; leaves the walk once the caller is somebody else's, returns when nobody takes them."""
         self._move(CallEvent.HAND_OFF)
-        done = await self._handing.carry_out(ladder, asked_at, spoken=spoken)
+        done = await self._carry_out(ladder, asked_at, spoken=spoken)
         if done is None:
             return
         if done.bridge is not None:
@@ -299,6 +298,17 @@ class CallSession:
             )
             await self._runs.run(RunKind.BRIDGE_ENDED)
         raise self._ended(reason, detail or done.destination or "")
+
+    async def _carry_out(self, ladder: Ladder, asked_at: datetime, *, spoken: bool) -> HandedOver | None:
+        """Have the handoff carried out; None when nobody takes the caller."""
+        return await self._handing.carry_out(ladder, asked_at, spoken=spoken)
+
+    async def _end_leg(
+        self, clearing: str | None, plan: HandoffPlan | None = None, headers: Sequence[Header] = ()
+    ) -> None:
+        """Hang up, with the outcome stored first: whoever sees the BYE may ask for it."""
+        await self._writes.save_outcome(self._runs.conversation, plan)
+        self._leg.bye(headers, clearing)
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -384,10 +394,8 @@ class CallSession:
                 self._handing.on_digit(digit)
         elif isinstance(event, ReferReceived):
             self._log.info("> 603 to a REFER: transfers by the peer are not taken")
-        elif isinstance(event, ReinviteReceived):
-            self._renew(event.offer, self._services.sip.accept_reinvite, self._services.sip.reject_reinvite)
-        elif isinstance(event, UpdateReceived):
-            self._renew(event.offer, self._services.sip.accept_update, self._services.sip.reject_update)
+        elif isinstance(event, ReinviteReceived | UpdateReceived) and self._leg.is_open:
+            self._on_renewal(event)
 
     def interrupt(self, reason: TerminationReason, detail: str = "") -> None:
         """End the call from our side, and soon: the server is going down."""
@@ -408,24 +416,11 @@ class CallSession:
         except SdpError as error:
             self._log.info("< unusable answer in an ACK, the session stays as it was", detail=str(error))
 
-    def _renew(
-        self, offer: bytes, accept: Callable[[int, bytes], None], reject: Callable[[int, int], None]
-    ) -> None:
-        """Hold, resume, a new address: agree or keep what there was (RFC 3261 section 14.2, RFC 3311)."""
-        if not self._leg.is_open:
-            return
-        try:
-            if self.agent is None:
-                accept(self._leg.id, self._media.negotiate_without_media(offer))
-                return
-            sdp = self._media.negotiate(offer)
-        except SdpError as error:
-            self._log.info("> 488 to a renewed offer", detail=str(error))
-            reject(self._leg.id, 488)
-            return
-        accept(self._leg.id, sdp)
-        self._media.connect()
-        self._handing.on_renewed()
+    def _on_renewal(self, event: ReinviteReceived | UpdateReceived) -> None:
+        negotiate = self._media.negotiate if self.agent is not None else self._media.negotiate_without_media
+        if answer_renewal(self._services.sip, self._leg.id, event, negotiate, self._log):
+            self._media.connect()
+            self._handing.on_renewed()
 
     def _on_media_fault(self, reason: TerminationReason) -> None:
         """The caller's media ended, or nothing came for too long; one who is being transferred may be on hold."""

@@ -15,12 +15,13 @@ import msgspec
 
 from tieline.agent.messages import Listen, RunKind
 from tieline.calls.endings import NORMAL_CLEARING
+from tieline.calls.handing import HandedOver
 from tieline.calls.ports import AgentPort, CallServices
 from tieline.calls.routing import Route
 from tieline.calls.session import CallSession
 from tieline.handoff.ladder import Ladder
 from tieline.media.messages import CloseLeg, Command, LegClosed, Play, Played, Report
-from tieline.model.call import CallEvent, TerminationReason
+from tieline.model.call import TerminationReason
 from tieline.model.handoff import HandoffMethod, HandoffPlan
 from tieline.sip.events import InviteReceived
 
@@ -85,24 +86,15 @@ class TextSession(CallSession):
             raise self._ended(TerminationReason.HELD_TOO_LONG, "nothing was typed")
         return typed.result() if typed in done else keys.result().digits
 
-    async def _give_away(
-        self,
-        ladder: Ladder,
-        asked_at: datetime,
-        reason: TerminationReason,
-        detail: str = "",
-        *,
-        spoken: bool = False,
-    ) -> None:
-        """Plan the handoff and end the call where it would be carried out."""
-        self._move(CallEvent.HAND_OFF)
+    async def _carry_out(self, ladder: Ladder, asked_at: datetime, *, spoken: bool) -> HandedOver:
+        """Plan the handoff, and end the call where it would be carried out."""
         plan = ladder.plan
         self.planned.append(plan)
         self._handing.leave_undone(ladder, asked_at, NOT_CARRIED_OUT, spoken=spoken)
-        await self._writes.save_outcome(self._runs.conversation, plan)
         given = plan.headers if plan.method is HandoffMethod.BYE else ()
-        self._leg.bye(given, None if plan.has_header("Reason") and given else NORMAL_CLEARING)
-        raise self._ended(reason, detail or f"{plan.destination or plan.method.value}: {NOT_CARRIED_OUT}")
+        clearing = None if plan.has_header("Reason") and given else NORMAL_CLEARING
+        await self._end_leg(clearing, plan, given)
+        return HandedOver(f"{plan.destination or plan.method.value}: {NOT_CARRIED_OUT}")
 
 
 class NoMedia:
