@@ -36,6 +36,8 @@ from tieline.admin.twilio import TwilioAdmin
 from tieline.admin.webhooks import WebhookAdmin, WebhookPorts
 from tieline.calls.directory import Directory
 from tieline.calls.leg_switch import LegSwitch
+from tieline.calls.lost_handoff import LostPorts
+from tieline.calls.outcomes import Outcomes
 from tieline.calls.registry import CallRegistry
 from tieline.calls.reservations import Reservations
 from tieline.calls.trunk_watch import TrunkHealth, TrunkState, TrunkWatch
@@ -43,6 +45,7 @@ from tieline.clock import Clock
 from tieline.config import Settings
 from tieline.gateway.calls import GatewayCalls, gateway_trunk, media_host
 from tieline.gateway.studio_calls import StudioCalls
+from tieline.gateway.twilio_lost import LostCalls
 from tieline.gateway.twilio_voice import TwilioVoice, VoiceReach
 from tieline.http.admin.app import AdminApi
 from tieline.http.signed_form import SignedForms
@@ -86,6 +89,7 @@ class Outward:
         self.registry = registry
         self.legs = legs
         self.directory = Directory.empty()
+        self._lost: LostCalls | None = None
         self._closers: list[Callable[[], Awaitable[object]]] = []
         self._log = get_logger("server")
         trail = AuditTrail(store, clock)
@@ -213,6 +217,18 @@ class Outward:
 
             mount(app, StudioServices(self.admin, self.clock, self.settings))
 
+    async def take_up(self, directory: Directory, outcomes: Outcomes) -> tuple[frozenset[str], list[str]]:
+        """What the last process has left: conversations of which more will be told, and SIP dialogs to be ended.
+
+        From here on webhooks are known by their signatures.
+        """
+        self.directory = directory
+        self.voice.follow(directory)
+        self.senders.connections = directory.resources.twilio
+        ports = LostPorts(self.store, outcomes, self.clock, lambda: self.directory, self.voice.ways.begin)
+        self._lost = LostCalls(self.voice, ports)
+        return await self._lost.take_up(await self.store.dialogs_up(), directory)
+
     async def start(self, directory: Directory) -> None:
         """Begin to work: calls are taken, HTTP is served."""
         self._begin(self.admin.sessions.keep(), "sessions")
@@ -223,6 +239,9 @@ class Outward:
         self._begin(self.dispatcher.run(), "webhooks")
         await self.follow(directory)
         self._begin(self.sms.run(), "text messages")
+        if self._lost is not None:
+            self._lost.begin()
+            self._closers.append(self._lost.stop)
 
     def want(self, directory: Directory) -> None:
         """From now on what happens is written down for these resources' webhooks."""

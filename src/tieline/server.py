@@ -213,8 +213,8 @@ class Server:
             self._log.warning("no offline voice", detail=error.message)
         self._closers.append(self.agents.close)
         await self._load_resources()
-        self._lost_dialogs = [text for _, texts in await self.store.dialogs_up() for text in texts]
-        settled = await self.outcomes.settle_interrupted(self.directory, self.clock.utc())
+        going_on, self._lost_dialogs = await self.outward.take_up(self.directory, self.outcomes)
+        settled = await self.outcomes.settle_interrupted(self.directory, self.clock.utc(), going_on)
         if settled:
             self.metrics.inc("tieline_calls_interrupted_total", by=settled)
             self._log.warning("calls of the previous run settled as interrupted", calls=settled)
@@ -223,6 +223,9 @@ class Server:
         await self._start_sip()
         self._closers += [self.endpoint.stop, self.location.close]
         listener = listen_http(self.settings)
+        host, port = listener.getsockname()[:2]
+        http = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.outward.reach.http = self.settings.server.public_url or http
         app = create_app(self.http)
         self.outward.mount(app.rest)
         self._web = WebServer(app)
@@ -235,9 +238,8 @@ class Server:
             if self._web_task.done():
                 raise ConfigurationError("the HTTP server did not start")
             await asyncio.sleep(0.005)
-        host, port = listener.getsockname()[:2]
         addresses = Addresses(
-            http=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+            http=http,
             sip_udp=self.endpoint.address(Transport.UDP),
             sip_tcp=self.endpoint.address(Transport.TCP),
             sip_tls=self.endpoint.address(Transport.TLS),
@@ -246,7 +248,6 @@ class Server:
         self._closers.append(self.trunks.close)
         self.trunks.sync(self.directory.resources.trunks)
         self._closers.append(self.outward.stop)
-        self.outward.reach.http = self.settings.server.public_url or addresses.http
         self.outward.reach.sip = {
             key.value.lower(): there for key, there in self.endpoint.stack.config.advertised.items()
         }

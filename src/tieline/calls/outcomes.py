@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -45,16 +46,21 @@ class Outcomes:
         await self._store.close_conversation(closed)
         self._wake(closed.conversation_id)
 
-    async def settle_interrupted(self, directory: Directory, now: datetime) -> int:
+    async def settle_interrupted(
+        self, directory: Directory, now: datetime, going_on: Collection[str] = ()
+    ) -> int:
         """Give every call that was up when the last process died its outcome, and close it; returns how many.
 
-        The outcome is what the state of the call's last stored turn exposes, under the shared id it had then.
+        The outcome is what the state of the call's last stored turn exposes, under the shared id it had then. Calls
+        of which more is to be learnt (`going_on`) stay as they are.
         """
         for conversation_id in await self._store.calls_up():
             conversation = await self._store.conversation(conversation_id)
-            if conversation is not None and conversation.outcome is None:
-                await self.save(_outcome_of(conversation, directory, now))
-        return await self._store.settle_interrupted(now)
+            if conversation is None or conversation_id in going_on:
+                continue
+            if conversation.outcome is None:
+                await self.save(outcome_of(conversation, directory, now))
+        return await self._store.settle_interrupted(now, going_on)
 
     async def lookup(
         self,
@@ -108,7 +114,7 @@ def handoff_answer(found: HandoffLookup, *, five9: bool) -> dict[str, Any]:
     return answer
 
 
-def _outcome_of(conversation: Conversation, directory: Directory, now: datetime) -> Outcome:
+def outcome_of(conversation: Conversation, directory: Directory, now: datetime) -> Outcome:
     """The outcome of a call that nobody finished, as far as it came."""
     opened = conversation.opened
     project = directory.project(opened.project)

@@ -55,6 +55,10 @@ class ProviderCall(Protocol):
         """
         ...
 
+    def kept(self) -> str:
+        """The transfer under way as text: with it the next process learns what becomes of it, should this one die."""
+        ...
+
     def take_back(self, leg_id: int) -> None:
         """Nobody waits for the transfer any more: the caller is to come back. Nothing when it is settled already."""
         ...

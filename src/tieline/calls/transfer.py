@@ -117,7 +117,7 @@ class Transfer:
             sent = call.services.sip.refer(call.leg.id, target.refer_to, target.headers, self._referred_by())
             return "" if sent else None
         wanted = provider_target(plan)
-        return self._carried.transfer(
+        note = self._carried.transfer(
             call.leg.id,
             ProviderTransfer(
                 target=wanted.uri,
@@ -128,10 +128,14 @@ class Transfer:
             ),
             self._on_screening,
         )
+        if note is not None:
+            call.writes.keep_dialogs([call.services.sip.dialog(call.leg.id), self._carried.kept()])
+        return note
 
     def _take_back(self) -> None:
         if self._carried is not None:
             self._carried.take_back(self._call.leg.id)
+            self._call.writes.keep_dialogs([self._call.services.sip.dialog(self._call.leg.id)], only=True)
 
     def _target(self) -> ReferTarget:
         """The Refer-To; a bare number goes to the host of the dialog's remote target."""

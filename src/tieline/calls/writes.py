@@ -96,10 +96,13 @@ class CallWrites:
         writing = self._services.store.save_receipt(self._call_id, index, receipt)
         self._write_behind(self._quietly("save_receipt", writing))
 
-    def keep_dialogs(self, dialogs: Iterable[str | None]) -> None:
-        """Keep what a later process needs to end the call's legs, behind the call's back."""
+    def keep_dialogs(self, dialogs: Iterable[str | None], *, only: bool = False) -> None:
+        """Keep what a later process needs to end the call's legs, or to follow them, behind the call's back.
+
+        Where there is nothing to keep, what was kept before stays, or goes with `only`.
+        """
         known = [dialog for dialog in dialogs if dialog is not None]
-        if known:
+        if known or only:
             self._write_behind(
                 self._quietly("keep_dialogs", self._services.store.keep_dialogs(self._call_id, known))
             )

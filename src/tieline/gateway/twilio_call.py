@@ -12,6 +12,7 @@ from tieline.calls.provider import ProviderTransfer, ScreeningStep, TellScreenin
 from tieline.errors import InvalidInput, TielineError
 from tieline.gateway.dialog_text import LegFacts
 from tieline.gateway.twilio_facts import CallFacts
+from tieline.gateway.twilio_kept import KeptTransfer, write_transfer
 from tieline.gateway.twilio_leg import TwilioLeg
 from tieline.gateway.twilio_screening import ScreeningState, TwilioScreening
 from tieline.gateway.twilio_wire import StreamWire
@@ -106,6 +107,7 @@ class TwilioCall:
         self._ways = ways
         self._dialling: Dialling | None = None
         self._attempts = 0
+        self._kept: KeptTransfer | None = None
         self._redirecting = False
         self._log = get_logger("twilio").bind(twilio_call=facts.sid)
 
@@ -151,6 +153,10 @@ class TwilioCall:
             self._ways.watch(leg_id, self._on_sip_event)
         self._attempts += 1
         dialling = self._dialling = Dialling(self._attempts, leg_id, screening)
+        self._kept = KeptTransfer(
+            connection=self.connection.name, account_sid=self.facts.account_sid, sid=self.facts.sid,
+            attempt=dialling.attempt, ring_timeout_s=wanted.ring_timeout_s, screening=wanted.screening,
+        )  # fmt: skip
         self._ways.begin(self._redirect(dialling, self._twiml(dialling, wanted, headers)))
         return note
 
@@ -243,6 +249,10 @@ class TwilioCall:
             if dialling.screening is not None and status >= 300:
                 dialling.screening.tell_refused()
             self._notify(dialling, status, phrase)
+
+    def kept(self) -> str:
+        """The transfer under way as text. See `ProviderCall`."""
+        return write_transfer(self._kept) if self._kept is not None else ""
 
     def _on_sip_event(self, event: SipEvent) -> bool:
         """Twilio ends the SIP leg when it takes the caller back for a transfer: the call itself goes on."""
@@ -361,6 +371,9 @@ class TwilioCall:
             self._dialling.timer.cancel()
         if self.leg is not None:
             self.leg.hang_up()
+
+    def on_left(self) -> None:
+        """We have nobody for the caller, who goes to the fall-back."""
 
     # -- what the call's leg tells ----------------------------------------------------------------------------
 

@@ -143,7 +143,7 @@ class TwilioVoice:
         """Something that we had Twilio do is over: the TwiML with which the call goes on."""
         call = self._call(connection, form.get("CallSid", ""))
         if call is None:
-            return self.on_fallback(connection, form)
+            return twiml.hang_up() if _was_taken(after, form) else self.on_fallback(connection, form)
         if after == "dial":
             return call.on_dialled(attempt, form)
         if after == "refer":
@@ -151,6 +151,7 @@ class TwilioVoice:
         if after == "sip" and form.get("DialCallStatus") not in {"completed", "answered"}:
             return self.on_fallback(connection, form)
         if call.refused:
+            call.on_left()
             return self.on_fallback(connection, form)
         call.end()
         return twiml.hang_up()
@@ -265,6 +266,17 @@ class TwilioVoice:
         call.sip_leg = leg_id
         return call
 
+    # -- after a restart --------------------------------------------------------------------------------------
+
+    @property
+    def ways(self) -> CallWays:
+        """What its calls need of the server."""
+        return self._ways
+
+    def take_up(self, call: TwilioCall) -> None:
+        """Know a call of the last process, which Twilio will tell of."""
+        self._calls[call.facts.sid] = call
+
     # -- upkeep -----------------------------------------------------------------------------------------------
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -356,6 +368,14 @@ def _now() -> float:
 
 def _is_of(call: TwilioCall, connection: TwilioConnection) -> bool:
     return call.connection.name == connection.name
+
+
+def _was_taken(after: str, form: Mapping[str, str]) -> bool:
+    """Whether a caller whom nobody here knows any more has been with somebody: we were restarted meanwhile."""
+    if after == "refer":
+        return form.get("NotifySipResponseCode", "").startswith("2")
+    taken = form.get("DialCallStatus") in {"completed", "answered"} and form.get("DialBridged") != "false"
+    return after == "dial" and taken
 
 
 def _line_of(connection: TwilioConnection, facts: CallFacts) -> TwilioNumber | None:

@@ -80,15 +80,15 @@ class RungReceipt:
 
 
 class ReceiptBuilder:
-    """The receipt of one handoff request while it grows.
+    """The receipt of one handoff request while it grows, from nothing or from `receipt`.
 
     A `done` step makes it done. A `failed` one concerns its rung only, until `give_up` says that no rung is left; but
     one that comes after `done` (a NOTIFY after the BYE) tells that it failed after all.
     """
 
-    def __init__(self) -> None:
-        self._receipt = Receipt()
-        self._told = 0
+    def __init__(self, receipt: Receipt | None = None) -> None:
+        self._receipt = receipt or Receipt()
+        self._told = len(self._receipt.steps)
 
     def rung(self, index: int, method: HandoffMethod, destination: str | None) -> RungReceipt:
         """Where the steps of the ladder's rung `index` go; 0 is the destination's own method."""

@@ -98,7 +98,7 @@ REFER: ReferTable = {
 class ReferHandoff:
     """One REFER. Made when the request has been sent; `at` is aware UTC, `now` monotonic seconds.
 
-    `note` says on the receipt what was not sent.
+    `note` says on the receipt what was not sent. A receipt that has been sent already is gone on with.
 
     `outcome` is None until it is known. Afterwards `next_deadline` may still be set: the wait for the peer's BYE.
     """
@@ -113,7 +113,8 @@ class ReferHandoff:
         self._give_up_at = now + policy.max_wait_s
         self._deadline: float | None = self._give_up_at
         self._rang = False
-        receipt.add(Step.SENT, at, detail=note)
+        if not receipt.has(Step.SENT):
+            receipt.add(Step.SENT, at, detail=note)
 
     def next_deadline(self) -> float | None:
         """When `on_deadline` is to be called, in monotonic seconds; None when nothing is waited for."""

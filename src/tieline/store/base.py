@@ -7,7 +7,7 @@ compared with it, never swept. Methods raise `tieline.errors` exceptions and not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -247,9 +247,10 @@ class ConversationStore(Protocol):
         """Ids of the conversations that were not closed; at a start, those that the last process left behind."""
         ...
 
-    async def settle_interrupted(self, now: datetime) -> int:
+    async def settle_interrupted(self, now: datetime, going_on: Collection[str] = ()) -> int:
         """Give every call that was up when the process died its outcome (`interrupted`); returns how many.
 
+        But for those of which more is to be learnt: the conversations with the ids `going_on` stay open.
         Reservations bound by calls that were never answered go back as `unbind` does.
         """
         ...

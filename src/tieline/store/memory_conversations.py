@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -202,10 +202,10 @@ class MemoryConversations(MemoryFigures, MemoryOutbox):
         """Ids of the conversations that were not closed."""
         return [call.opened.id for call in self._calls.values() if call.closed is None]
 
-    async def settle_interrupted(self, now: datetime) -> int:
+    async def settle_interrupted(self, now: datetime, going_on: Collection[str] = ()) -> int:
         """Close every call that is up as interrupted, and settle the reservations that calls had bound."""
         self._settle_bound(self._is_answered, now)
-        up = [call for call in self._calls.values() if call.closed is None]
+        up = [one for one in self._calls.values() if one.closed is None and one.opened.id not in going_on]
         for call in up:
             self._close(call, interrupted(call.opened.id, call.answered_at, now))
         return len(up)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -214,7 +214,7 @@ class SqliteConversations(SqliteEvents):
         rows = await self._reader.read(lambda connection: connection.execute(_UP_IDS).fetchall())
         return [row[0] for row in rows]
 
-    async def settle_interrupted(self, now: datetime) -> int:
+    async def settle_interrupted(self, now: datetime, going_on: Collection[str] = ()) -> int:
         """Close every call that is up as interrupted, and settle the reservations that calls had bound."""
 
         def job(connection: sqlite3.Connection) -> int:
@@ -223,12 +223,15 @@ class SqliteConversations(SqliteEvents):
                 return row is not None and row[0] is not None
 
             self._settle_bound(connection, answered, now)
-            up = connection.execute(_UP).fetchall()
-            for document, answered_at in up:
-                opened = msgspec.json.decode(document, type=ConversationOpened)
+            up = [
+                (msgspec.json.decode(document, type=ConversationOpened).id, answered_at)
+                for document, answered_at in connection.execute(_UP).fetchall()
+            ]
+            over = [found for found in up if found[0] not in going_on]
+            for conversation_id, answered_at in over:
                 at = None if answered_at is None else read_stamp(answered_at)
-                self._close(connection, interrupted(opened.id, at, now))
-            return len(up)
+                self._close(connection, interrupted(conversation_id, at, now))
+            return len(over)
 
         return await self._writer.submit(job)
 

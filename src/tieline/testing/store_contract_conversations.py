@@ -259,7 +259,9 @@ class ConversationContract:
         await store.open_conversation(opened("conversation-c9"))
         await store.save_outcome(outcome("conversation-c9"))
         assert sorted(await store.calls_up()) == ["conversation-c0", "conversation-c1", "conversation-c9"]
-        assert await store.settle_interrupted(after(100)) == 3
+        assert await store.settle_interrupted(after(100), {"conversation-c9"}) == 2
+        assert list(await store.calls_up()) == ["conversation-c9"]
+        assert await store.settle_interrupted(after(100)) == 1
         assert await store.calls_up() == []
         assert await store.settle_interrupted(after(101)) == 0
         answered = await store.conversation("conversation-c0")

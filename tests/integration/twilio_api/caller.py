@@ -30,14 +30,15 @@ FRAME_S = 0.02
 class Human:
     """What somebody does whom Twilio dials: `result` is Dial's status; one who answers talks until `hang_up`.
 
-    Where they are asked before they are joined, they press `keys` one after another, and then none; `said` to them is
-    what they heard.
+    It rings until `decides` is set, where there is such an event. Where they are asked before they are joined, they
+    press `keys` one after another, and then none; `said` to them is what they heard.
     """
 
     result: str = "completed"
     sip_code: str = ""
     keys: str = ""
     said: list[str] = field(default_factory=list)
+    decides: asyncio.Event | None = None
 
 
 class TwilioCaller:
@@ -87,11 +88,16 @@ class TwilioCaller:
         }  # fmt: skip
 
     async def post(self, url: str, fields: dict[str, str], token: str = TOKEN) -> httpx.Response:
-        """A signed webhook."""
+        """A signed webhook. It is tried again while nobody listens, as Twilio does where its URL asks for that."""
         if not url.startswith("http"):
             url = self.base + url
         signature = RequestValidator(token).compute_signature(url, fields)
-        return await self._http.post(url, data=fields, headers={"X-Twilio-Signature": signature})
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    return await self._http.post(url, data=fields, headers={"X-Twilio-Signature": signature})
+                except httpx.TransportError:
+                    await asyncio.sleep(0.2)
 
     async def twiml(self, url: str, **more: str) -> ET.Element:
         """What a webhook answers."""
@@ -172,8 +178,12 @@ class TwilioCaller:
         await self._notify()
         human = self.humans.get((target.text or "").partition("?")[0], Human("no-answer"))
         progress, child = target.get("statusCallback", ""), f"CA{secrets.token_hex(16)}"
+        if not progress:
+            return None
         for status in ("initiated", "ringing"):
             await self.post(progress, self.fields(CallSid=child, ParentCallSid=self.sid, CallStatus=status))
+        if human.decides is not None:
+            await human.decides.wait()
         bridged = human.result == "completed"
         if bridged:
             answered = self.fields(CallSid=child, ParentCallSid=self.sid, CallStatus="in-progress")

@@ -62,7 +62,9 @@ def a_number(last: int, **settings: str | None) -> dict[str, Any]:
 class TwilioApiServer:
     """What the account holds, and what has been asked of it. `on_call` is told of changes of a live call.
 
-    `cut` breaks the connection off after the next message was made. No message goes to a number that ends with 999.
+    `statuses` are those of calls, which are in progress otherwise; `legs` the statuses of those made for them, newest
+    first. `cut` breaks the connection off after the next message was made. No message goes to a number that ends with
+    999.
     """
 
     url: str = ""
@@ -70,6 +72,8 @@ class TwilioApiServer:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     cut: bool = False
+    statuses: dict[str, str] = field(default_factory=dict)
+    legs: dict[str, list[str]] = field(default_factory=dict)
     on_call: Callable[[str, dict[str, str]], None] = lambda sid, fields: None
     refuse: tuple[int, int, str] | None = None
 
@@ -97,8 +101,11 @@ class TwilioApiServer:
         if path == f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json":
             return self._send(fields) if method == "POST" else (200, self._page(path, "messages"))
         if found := _CALL.fullmatch(path):
-            self.on_call(found[1], fields)
-            return 200, _call(found[1], fields)
+            if method == "POST":
+                self.on_call(found[1], fields)
+            return 200, _call(found[1], {"Status": self.statuses.get(found[1], "in-progress"), **fields})
+        if path == f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json":
+            return 200, self._page(path, "calls", self._dialled(fields["ParentCallSid"]))
         return 404, _error(404, 20404, f"The requested resource {path} was not found")
 
     def _send(self, fields: dict[str, str]) -> tuple[int, Any]:
@@ -115,8 +122,18 @@ class TwilioApiServer:
         made = next(one for one in self.messages if one["sid"] == sid)
         return next(one["StatusCallback"] for one in sent if one["Body"] == made["body"])
 
-    def _page(self, path: str, of: str = "incoming_phone_numbers") -> dict[str, Any]:
+    def _dialled(self, parent: str) -> list[dict[str, Any]]:
+        now = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S +0000")
+        return [
+            _call(f"CA{index:032x}", {"Status": status}) | {"parent_call_sid": parent, "date_created": now}
+            for index, status in enumerate(self.legs.get(parent, ()))
+        ]
+
+    def _page(
+        self, path: str, of: str = "incoming_phone_numbers", rows: list[dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
         found = list(self.numbers.values()) if of != "messages" else list(reversed(self.messages))
+        found = found if rows is None else rows
         return {
             of: found, "page": 0, "page_size": 1000, "start": 0, "end": max(0, len(found) - 1),
             "uri": f"{path}?PageSize=1000&Page=0", "first_page_uri": f"{path}?PageSize=1000&Page=0",
@@ -176,8 +193,8 @@ def twilio_api(folder: Path) -> Iterator[TwilioApiServer]:
             self._serve("POST", self.rfile.read(int(self.headers.get("content-length") or 0)))
 
         def _serve(self, method: str, body: bytes) -> None:
-            fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
-            path = self.path.partition("?")[0]
+            path, _, query = self.path.partition("?")
+            fields = dict(parse_qsl(body.decode() or query, keep_blank_values=True))
             status, answer = api.answer(method, path, self.headers.get("authorization", ""), fields)
             if api.cut and status == 201:
                 api.cut = False

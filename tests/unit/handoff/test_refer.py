@@ -87,6 +87,18 @@ def test_who_a_provider_has_called_is_asked_and_takes_the_call() -> None:
     assert play.builder.receipt().state is ReceiptState.DONE
 
 
+def test_a_receipt_of_an_earlier_process_is_gone_on_with() -> None:
+    before = Play().response(202).notify(180)
+    builder = ReceiptBuilder(before.builder.receipt())
+    assert builder.new_steps() == ()
+    refer = ReferHandoff(builder.rung(0, HandoffMethod.REFER, "sales"), POLICY, AT, 300.0)
+    refer.on_notify(100, "Trying", "active", b"", AT, 300.0)
+    refer.on_response(202, "Accepted", AT, 300.0)
+    refer.on_notify(200, "OK", "terminated", b"", AT, 301.0)
+    assert [one.step.value for one in builder.new_steps()] == ["answered", "done"]
+    assert steps(builder) == ["sent", "accepted", "ringing", "answered", "done"]
+
+
 def test_who_a_provider_has_called_does_not_take_the_call() -> None:
     play = Play().response(202)
     play.refer.on_picked_up(AT, "picked up")

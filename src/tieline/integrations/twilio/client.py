@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from tieline.errors import InvalidInput, Unavailable
@@ -16,6 +17,9 @@ from tieline.model.twilio import TwilioConnection
 
 MOST_NUMBERS = 2000
 """Numbers of an account that are listed; more than that is not for a page."""
+
+MOST_LEGS = 20
+"""Legs dialled for one call that are looked at."""
 
 NUMBER_SETTINGS = (
     "voice_url", "voice_method", "voice_fallback_url", "voice_fallback_method", "status_callback",
@@ -44,6 +48,13 @@ class NumberView(Record):
     voice: bool
     sms: bool
     settings: dict[str, str]
+
+
+class DialledLeg(Record):
+    """A call that Twilio has made for another: `status` in Twilio's words, and when it was made, if that is known."""
+
+    status: str
+    at: datetime | None
 
 
 class TwilioApi:
@@ -108,6 +119,15 @@ class TwilioApi:
     async def redirect_call(self, call_sid: str, twiml: str) -> None:
         """Let a live call go on with other TwiML."""
         await self.call(self.sdk.calls(call_sid).update_async(twiml=twiml))
+
+    async def call_status(self, call_sid: str) -> str:
+        """Where a call is, in Twilio's words."""
+        return _word((await self.call(self.sdk.calls(call_sid).fetch_async())).status)
+
+    async def dialled_legs(self, call_sid: str) -> list[DialledLeg]:
+        """The calls that Twilio has made for a call, newest first."""
+        found = await self.call(self.sdk.calls.list_async(parent_call_sid=call_sid, limit=MOST_LEGS))
+        return [DialledLeg(status=_word(one.status), at=one.date_created) for one in found]
 
     async def end_call(self, call_sid: str) -> None:
         """Hang a call up."""
