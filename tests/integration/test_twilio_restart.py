@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.served import Served
-from tests.integration.sip_ports import free_port
 from tests.integration.test_twilio_voice import RESOURCES, record_of, steps_of
 from tests.integration.twilio_api.caller import Human, TwilioCaller
 from tests.integration.twilio_api.server import TwilioApiServer, twilio_api
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.needs("node", "prism"), pytest.mark.timeout(180)]
 HUMAN = "+15550001111"
