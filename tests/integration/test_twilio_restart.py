@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwilioApiServer]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, api: TwilioApiServer) -> Iterator[Served]:
-    settings = {"twilio": {"api_url": api.url}, "http": {"port": free_port()}, "log": {"level": "debug"}}
+    settings: dict[str, dict[str, Any]] = {
+        "twilio": {"api_url": api.url},
+        "http": {"port": free_port()},
+        "log": {"level": "debug"},
+    }
     server = Served(tmp_path_factory.mktemp("server"), settings, resources=RESOURCES)
     server.apply()
     server.start()
