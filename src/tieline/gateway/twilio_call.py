@@ -111,6 +111,12 @@ class TwilioCall:
         self._redirecting = False
         self._log = get_logger("twilio").bind(twilio_call=facts.sid)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a call of ours is known to be behind it."""
+        leg_id = self.leg.id if self.leg is not None else self.sip_leg
+        return leg_id is not None and not self.over and self._ways.is_up(leg_id)
+
     # -- its stream -------------------------------------------------------------------------------------------
 
     def resume(self, wire: StreamWire) -> TwilioLeg | None:

@@ -68,6 +68,11 @@ class LostCall(TwilioCall):
         asked_s = 0.0 if kept.screening is None else WHISPER_LIMIT_S + kept.screening.accept_timeout_s
         self.wait_s = kept.ring_timeout_s + asked_s + SLACK_S
 
+    @property
+    def is_running(self) -> bool:
+        """Until it is known what has become of it."""
+        return not self._lost.settled
+
     def _fall_back(self) -> str:
         """Nobody has taken the caller: told at once, for there is nothing to come back to."""
         if self._lost.returning is not None:

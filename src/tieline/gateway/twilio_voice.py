@@ -16,6 +16,7 @@ from tieline.calls.registry import CallRegistry
 from tieline.errors import TielineError
 from tieline.gateway.calls import GatewayCalls, gateway_trunk
 from tieline.gateway.dialog_text import LegFacts
+from tieline.gateway.twilio_book import CallBook
 from tieline.gateway.twilio_call import CallWays, TwilioCall
 from tieline.gateway.twilio_facts import CALL_HEADER, PARENT_HEADER, CallFacts, read_facts
 from tieline.gateway.twilio_leg import TwilioLeg
@@ -38,12 +39,6 @@ START_S = 10.0
 
 MOST_UNSTARTED = 200
 """WebSockets that have not said yet which call they are of: anybody can open one."""
-
-MOST_CALLS = 20_000
-"""Calls that are remembered; beyond them those that are over, then the oldest, are forgotten."""
-
-KEPT_S = 600.0
-"""How long a call that is over is remembered, so that what is delivered late or twice is answered well."""
 
 APOLOGY = "We are sorry, your call cannot be taken at the moment. Please try again later."
 
@@ -74,9 +69,7 @@ class TwilioVoice:
         self._accounts = accounts
         self._reach = reach
         self._gateway = GatewayCalls(registry, legs, host)
-        self._calls: dict[str, TwilioCall] = {}
-        self._stream_tokens: dict[str, tuple[TwilioCall, float]] = {}
-        self._sip_tokens: dict[str, TwilioCall] = {}
+        self._calls = CallBook()
         self._by_leg: dict[int, TwilioCall] = {}
         self.unstarted = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,10 +103,11 @@ class TwilioVoice:
         known = self._calls.get(facts.sid)
         if known is not None:
             return known.answer if _is_of(known, connection) else self.on_fallback(connection, form)
-        self._forget()
         line = _line_of(connection, facts)
         call = TwilioCall(self._ways, connection, facts, _leg_facts(connection, facts), _now())
-        self._calls[facts.sid] = call
+        if not self._calls.add(call, _now()):
+            self._log.error("an account has as many calls as are remembered", account=connection.account)
+            return self.on_fallback(connection, form)
         by_sip = line is not None and line.path is CallPath.SIP and bool(self._reach.sip())
         call.answer = self._sip_twiml(call) if by_sip else self._stream_twiml(call)
         return call.answer
@@ -182,7 +176,7 @@ class TwilioVoice:
     def _stream_twiml(self, call: TwilioCall) -> str:
         """`<Connect><Stream>` with a token that opens one stream of this call."""
         token = secrets.token_urlsafe(32)
-        self._stream_tokens[token] = (call, _now() + TOKEN_S)
+        self._calls.add_stream_token(call, token, _now() + TOKEN_S)
         parts = urlsplit(self.url("/voice/stream"))
         address = parts._replace(scheme="ws" if parts.scheme == "http" else "wss").geturl()
         return twiml.stream(address, {"token": token}, self.url("/voice/next?after=stream"))
@@ -190,7 +184,7 @@ class TwilioVoice:
     def _sip_twiml(self, call: TwilioCall) -> str:
         """`<Dial><Sip>` to us, with the call's context as headers."""
         token = secrets.token_urlsafe(24)
-        self._sip_tokens[token] = call
+        self._calls.add_sip_token(call, token)
         mine = {"x-twilio-callsid": PARENT_HEADER}
         headers = {mine.get(name.casefold(), name): value for name, value in call.facts.headers}
         headers = {CALL_HEADER: token, **{name: value for name, value in headers.items() if value}}
@@ -227,8 +221,8 @@ class TwilioVoice:
 
     def attach(self, started: protocol.Started, wire: StreamWire) -> TwilioCall | None:
         """The call that a stream is of, which it carries from now on; None for one whose token is not good for it."""
-        call, until = self._stream_tokens.pop(started.parameters.get("token", ""), (None, 0.0))
-        if call is None or until < _now() or call.over:
+        call = self._calls.take_stream_token(started.parameters.get("token", ""), _now())
+        if call is None or call.over:
             return None
         if (started.call_sid, started.account_sid) != (call.facts.sid, call.facts.account_sid):
             return None
@@ -260,7 +254,7 @@ class TwilioVoice:
         token = next(
             (value for name, value in headers.items() if name.casefold() == CALL_HEADER.casefold()), None
         )
-        call = self._sip_tokens.get(token) if token is not None else None
+        call = self._calls.of_sip_token(token) if token is not None else None
         if call is None or call.sip_leg not in {None, leg_id}:
             return None
         call.sip_leg = leg_id
@@ -275,7 +269,7 @@ class TwilioVoice:
 
     def take_up(self, call: TwilioCall) -> None:
         """Know a call of the last process, which Twilio will tell of."""
-        self._calls[call.facts.sid] = call
+        self._calls.add(call, _now())
 
     # -- upkeep -----------------------------------------------------------------------------------------------
 
@@ -283,19 +277,6 @@ class TwilioVoice:
         task = asyncio.create_task(work, name="twilio call")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _forget(self) -> None:
-        """Let go of calls that are long over, and of tokens that nobody has used in time."""
-        now = _now()
-        self._stream_tokens = {token: held for token, held in self._stream_tokens.items() if held[1] >= now}
-        old = [sid for sid, one in self._calls.items() if one.over and one.since + KEPT_S < now]
-        if len(self._calls) - len(old) >= MOST_CALLS:
-            old.append(next(iter(self._calls)))
-        for sid in old:
-            self._calls.pop(sid, None)
-        if old:
-            kept = set(map(id, self._calls.values()))
-            self._sip_tokens = {key: one for key, one in self._sip_tokens.items() if id(one) in kept}
 
     async def stop(self) -> None:
         """Finish what is under way at Twilio, for a little while."""

@@ -14,7 +14,6 @@ from tests.unit.gateway.twilio_parts import (
     CALL,
     CONNECTION,
     HUMAN,
-    NUMBER,
     SIP_NUMBER,
     Line,
     MemorySocket,
@@ -24,7 +23,7 @@ from tests.unit.gateway.twilio_parts import (
 )
 from tieline.agent.messages import Run, TurnResult
 from tieline.errors import Unavailable
-from tieline.gateway import twilio_voice
+from tieline.gateway import twilio_book
 from tieline.gateway.twilio_call import HEARD_S, RETURN_S
 from tieline.gateway.twilio_voice import START_S, TOKEN_S
 from tieline.integrations.twilio.codes import TwilioRefused
@@ -397,16 +396,13 @@ def test_the_sip_path_dials_us_with_the_calls_context() -> None:
     assert play(story) is None
 
 
-def test_calls_that_are_long_over_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_that_are_long_over_are_forgotten() -> None:
     async def story(line: Line) -> None:
         line.callee = SIP_NUMBER
         line.ring()
         line.voice.on_status(CONNECTION, line.form(CallStatus="completed"))
-        await elapse(twilio_voice.KEPT_S + 1)
-        monkeypatch.setattr(twilio_voice, "MOST_CALLS", 1)
+        await elapse(twilio_book.KEPT_S + 1)
         line.voice.on_call(CONNECTION, line.form(CallSid="CA" + "01" * 16))
-        line.voice.on_call(CONNECTION, line.form(CallSid="CA" + "02" * 16, To=NUMBER))
-        assert list(line.voice._calls) == ["CA" + "02" * 16]
-        assert line.voice._sip_tokens == {}
+        assert list(line.voice._calls) == ["CA" + "01" * 16]
 
     assert play(story) is None
