@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from pathlib import Path
 
+from tests.integration.served import eventually
 from tests.ports import free_port
 
 OFFER = """v=0
@@ -160,6 +162,11 @@ def pause(milliseconds: int) -> str:
     return f'<pause milliseconds="{milliseconds}"/>'
 
 
+def wait_for_cue() -> str:
+    """A step: wait until the test says `Sipp.cue`, however long the machine takes to bring it that far."""
+    return '<recv request="MESSAGE"/>'
+
+
 def press(keys: str) -> str:
     """A step: SIPp sends keys as RTP events itself (through a raw socket)."""
     return f'<nop><action><exec play_dtmf="{keys}"/></action></nop>'
@@ -206,6 +213,11 @@ class Played:
         """Messages from the server whose start line begins so."""
         return [one for one in self.messages if not one.sent and one.start.startswith(start)]
 
+    def only(self, method: str) -> Seen:
+        """The one request of a method from the server; one that was sent again counts once."""
+        (found,) = {tuple(one.headers("Via")): one for one in self.received(f"{method} ")}.values()
+        return found
+
     def responses(self, status: int, method: str) -> list[Seen]:
         """Responses of a status to a method."""
         found = self.received(f"SIP/2.0 {status} ")
@@ -246,6 +258,7 @@ class Sipp:
     ) -> None:  # fmt: skip
         """Start SIPp; it ends by itself when its calls are over. `mode` is SIPp's transport: u1, un, t1, tn."""
         port = port or free_port(source)
+        self._address = (source, port)
         self._process = await asyncio.create_subprocess_exec(
             "sipp", f"{target[0]}:{target[1]}", "-sf", str(self._scenario), "-i", source, "-p", str(port), "-t", mode,
             "-s", number, "-m", str(calls), "-r", str(rate), "-mp", str(free_port(source)),
@@ -268,6 +281,25 @@ class Sipp:
     async def ended(self) -> None:
         """Wait until SIPp has ended."""
         await self._process.wait()
+
+    async def reached(self, start: str, *, sent: bool = False, times: int = 1) -> None:
+        """Wait until so many messages have come, or were sent, whose start line begins so; repeated ones count once."""
+
+        def seen() -> bool:
+            found = [one for one in self.messages() if one.sent is sent and one.start.startswith(start)]
+            return len({one.header("CSeq") for one in found}) >= times
+
+        await eventually(seen)
+
+    def cue(self) -> None:
+        """Let the one call go on from `wait_for_cue`, where it has to be by now. Over UDP only."""
+        text = (
+            f"MESSAGE sip:cue SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{next(_numbers)}\r\n"
+            f"From: <sip:test@127.0.0.1>;tag=test\r\nTo: <sip:cue>\r\nCSeq: 1 MESSAGE\r\n"
+            f"Call-ID: {self.messages()[0].header('Call-ID')}\r\nContent-Length: 0\r\n\r\n"
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as whistle:
+            whistle.sendto(text.encode(), self._address)
 
     def messages(self) -> list[Seen]:
         """What has been logged so far."""

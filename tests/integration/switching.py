@@ -4,13 +4,13 @@ which SIPp plays the caller's SBC and the human on a second trunk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.integration import sipp_caller as sipp
-from tests.integration.served import HOST, SECRETS, Served, eventually, serving
+from tests.integration.served import HOST, Served, eventually, serving
 from tests.integration.sipp_caller import Played, Seen, Sipp
 from tests.ports import free_port
 
@@ -81,17 +81,32 @@ class Switch:
         self.human_port = human_port
         self.secure_port = secure_port
 
-    async def failed_handoff(self) -> None:
-        """Wait until a handoff of the newest call has failed: the caller hears the agent again from then on."""
-        key = SECRETS["TEST_RECORDS_KEY"]
+    async def failed_handoff(self, caller: Sipp) -> None:
+        """Wait until a handoff of the call has failed."""
+        await self._until(caller, lambda call: any(one["state"] == "failed" for one in call["receipts"]))
 
-        async def failed() -> bool:
-            path = "/v1/northwind/desk/conversations?limit=1"
-            rows = (await self.served.ask("GET", path, key)).answer["conversations"]
-            found = await self.served.conversation(rows[0]["id"]) if rows else {"receipts": []}
-            return any(receipt["state"] == "failed" for receipt in found["receipts"])
+    async def spoken_again(self, caller: Sipp) -> None:
+        """Wait until the agent has been run on a handoff that failed: keys are its own from then on."""
+        await self._until(
+            caller, lambda call: any(turn["channel"] == "handoff_failed" for turn in call["turns"])
+        )
 
-        await eventually(failed)
+    async def told(self, caller: Sipp, keys: str) -> None:
+        """Wait until the agent has been run on the keys."""
+        await self._until(caller, lambda call: any(turn["user_input"] == keys for turn in call["turns"]))
+
+    async def alive(self, caller: Sipp) -> None:
+        """Wait until the call's bridge has proved to be alive."""
+        await self._until(caller, lambda call: any("alive" in steps_of(one) for one in call["receipts"]))
+
+    async def _until(self, caller: Sipp, is_so: Callable[[dict[str, Any]], bool]) -> None:
+        await caller.reached("ACK ", sent=True)  # the call is stored before it is answered
+
+        async def found() -> bool:
+            call = (await self.served.calls())[caller.messages()[0].header("Call-ID")]
+            return is_so(await self.served.conversation(call["id"]))
+
+        await eventually(found)
 
     async def record(self, played: Played) -> dict[str, Any]:
         """The conversation of the caller that SIPp played, once it is closed."""
@@ -208,14 +223,16 @@ def called() -> str:
     return '<recv request="INVITE" rrs="true"/>'
 
 
-def answer(body: str | None = None) -> list[str]:
-    """Steps: 200 and the ACK; who is who is kept for requests of the human's."""
+def answer(body: str | None = None, *, kept: bool = False) -> list[str]:
+    """Steps: 200 and the ACK; who is who is kept for requests of the human's. `kept` after `keep("INVITE")`."""
     acknowledged = (
         '<recv request="ACK"><action>'
         '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="called"/>'
         '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="human"/></action></recv>'
     )
-    text = respond("200 OK", sipp.CONTACT, body=sipp.sdp() if body is None else body, tag=TAG)
+    text = (respond_kept if kept else respond)(
+        "200 OK", sipp.CONTACT, body=sipp.sdp() if body is None else body, tag=TAG
+    )
     return [text.replace("<send>", '<send retrans="500">'), acknowledged]
 
 
@@ -259,22 +276,22 @@ class Human:
         self, switch: Switch, folder: Path, steps: sipp.Steps, media_port: int | None = None
     ) -> None:
         self._switch = switch
-        self._sipp = Sipp(folder, steps, media_port)
+        self.sipp = Sipp(folder, steps, media_port)
 
     async def __aenter__(self) -> Human:
-        await self._sipp.start(
+        await self.sipp.start(
             self._switch.served.sip_udp, "human", source=HUMAN, port=self._switch.human_port
         )
         await listening(HUMAN, self._switch.human_port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._sipp.stop()
-        await self._sipp.ended()
+        self.sipp.stop()
+        await self.sipp.ended()
 
     async def played(self) -> Played:
         """What came of it; fails unless the call went as written."""
-        played = await self._sipp.end()
+        played = await self.sipp.end()
         assert played.status == 0, played.output
         return played
 

@@ -51,25 +51,31 @@ async def test_a_bridge_under_tls_and_srtp(
     switch: Switch, ear: RtpEnd, tmp_path: Path, both_in_one: Path, who: str
 ) -> None:
     """The caller speaks plain RTP, the human SRTP: each hears the other, and either may hang up."""
-    end = [sipp.pause(2500), *hang_up(2)] if who == "caller" else given_back()
+    end = [sipp.wait_for_cue(), *hang_up(2)] if who == "caller" else given_back()
     folder = tmp_path / "baresip"
     folder.mkdir()
     async with Baresip(
         folder, transport="tls", host=SECURE, encryption="srtp-mand", user="1001", port=switch.secure_port - 1,
         certificate=both_in_one,
     ) as human:  # fmt: skip
-        playing = asyncio.create_task(
-            play(switch, tmp_path, [*call("X-Go: secure", "X-Shared-Id: s-9"), *end], media_port=ear.port)
-        )
-        await human.happened("CALL_ESTABLISHED")
-        await ear.anything()
-        for _ in range(75):
-            await ear.say(LOUD)
-        await eventually(lambda: sum(packet.loud for packet in ear.heard) > 25)
-        await eventually(lambda: sum(human.loud_frames()) > 25)
-        if who == "human":
-            await human.do("hangup", "")
-        played = await playing
+        caller = sipp.Sipp(tmp_path, [*call("X-Go: secure", "X-Shared-Id: s-9"), *end], ear.port)
+        await caller.start(switch.served.sip_udp, "200")
+        try:
+            await human.happened("CALL_ESTABLISHED")
+            await ear.anything()
+            for _ in range(75):
+                await ear.say(LOUD)
+            await eventually(lambda: sum(packet.loud for packet in ear.heard) > 25)
+            await eventually(lambda: sum(human.loud_frames()) > 25)
+            await switch.alive(caller)
+            if who == "human":
+                await human.do("hangup", "")
+            else:
+                caller.cue()
+            played = await caller.end()
+        finally:
+            caller.stop()
+        assert played.status == 0, played.output
         await human.happened("CALL_CLOSED")
     record = await switch.record(played)
     assert record["termination"]["reason"] == "handed_off"

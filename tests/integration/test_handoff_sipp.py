@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,13 @@ async def record(served: Served) -> dict[str, Any]:
 
 def steps_of(receipt: dict[str, Any]) -> list[tuple[str, str, int | None]]:
     return [(step["method"], step["step"], step["status"]) for step in receipt["steps"]]
+
+
+async def alive(served: Served) -> bool:
+    """Whether the bridge of the call that is up has proved to be alive."""
+    (row,) = [call for call in (await served.calls()).values() if call["ended_at"] is None]
+    found = await served.conversation(row["id"])
+    return any(step["step"] == "alive" for receipt in found["receipts"] for step in receipt["steps"])
 
 
 async def press(ear: RtpEnd, *keys: str) -> None:
@@ -163,7 +171,7 @@ async def test_caller_and_human_hear_each_other_until_the_human_hangs_up(
         sipp.pause(1500),
         sipp.respond(200, "OK", [sipp.CONTACT], sipp.sdp()),
         sipp.receive_request("ACK"),
-        sipp.pause(3000),
+        sipp.wait_for_cue(),
         sipp.called_bye(),
     ]
     human = sipp.Sipp(tmp_path, phone, far_ear.port)
@@ -173,7 +181,7 @@ async def test_caller_and_human_hear_each_other_until_the_human_hangs_up(
 
     async def talk(end: RtpEnd, frame: bytes) -> None:
         await end.anything()
-        for _ in range(250):
+        for _ in range(75):
             end.send(PCMU, frame)
             await asyncio.sleep(0.02)
 
@@ -184,9 +192,14 @@ async def test_caller_and_human_hear_each_other_until_the_human_hangs_up(
             )
             await press(ear, "2")
             before = len(ear.heard)
-            both.create_task(talk(far_ear, answered))
+            talked = both.create_task(talk(far_ear, answered))
             await far_ear.anything()
             both.create_task(talk(ear, spoken))
+            await eventually(lambda: any(packet.payload == answered for packet in ear.heard))
+            await eventually(lambda: any(packet.payload == spoken for packet in far_ear.heard))
+            await eventually(partial(alive, served))
+            await talked
+            human.cue()
             called = await human.end()
             assert called.status == 0, called.output
         assert playing.result().received("BYE")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.served import eventually
 from tests.integration.test_handoffs_to_peers import FILES
 from tieline.testing.agents import write_project
 from tieline.testing.contact_center import Manners, PeerState, behaving
@@ -64,7 +65,7 @@ async def test_in_the_middle_of_a_handoff(
                     os.kill(pid, signal.SIGKILL)
             else:
                 stopping = asyncio.create_task(asyncio.to_thread(server.process.stop))
-                await asyncio.sleep(0.5)
+                await eventually(lambda: "= draining" in server.process.log.read_text())
                 os.kill(server.process.pid, signal.SIGTERM)
             await centre.over(call)
             assert call.ended_by == "them", centre.timeline.ladder()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import sqlite3
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +19,13 @@ pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.m
 
 ASK = Path(__file__).with_name("ask_outcome.py")
 REASON = 'Q.850;cause=41;text="The server restarted"'
-DURABLE_S = 0.3
-"""After that, what is written behind a call's back is on the disk."""
+
+
+def dialogs_kept(database: Path) -> int:
+    """How many dialogs the next process will find there; they are written behind the calls' backs."""
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        (kept,) = connection.execute("SELECT sum(json_array_length(dialogs)) FROM conversations").fetchone()
+    return int(kept or 0)
 
 
 def acknowledged(one: sipp.Sipp) -> bool:
@@ -48,7 +54,7 @@ async def test_everybody_gets_bye(tmp_path: Path, transport: str) -> None:
                 await caller.start(switch.outer, "200")
             for one in (callee, held):
                 await eventually(partial(acknowledged, one))
-            await asyncio.sleep(DURABLE_S)
+            await eventually(lambda: dialogs_kept(served.folder / "tieline.db") == 3)
             served.process.kill()
             served.start()
             for one in everybody:

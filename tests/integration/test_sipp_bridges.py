@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from tests.integration import sipp_caller as sipp
 from tests.integration.rtp_end import EVENTS, RtpEnd
 from tests.integration.served import eventually
+from tests.integration.sipp_caller import Played, Sipp
 from tests.integration.switching import (
     EARLY,
     HUMAN,
@@ -28,7 +31,6 @@ from tests.integration.switching import (
     human_says,
     keep,
     last_failure,
-    play,
     request_of,
     respond,
     respond_kept,
@@ -55,14 +57,33 @@ async def theirs() -> AsyncIterator[RtpEnd]:
     await end.close()
 
 
+class Both:
+    """Caller and human play their parts, and what came of it."""
+
+    caller: Sipp
+    human: Sipp
+    played: Played
+    answered: Played
+
+
+@asynccontextmanager
 async def both(
     switch: Switch, folder: Path, caller: sipp.Steps, human: sipp.Steps, ear: RtpEnd | None = None,
     theirs: RtpEnd | None = None,
-) -> tuple[sipp.Played, sipp.Played]:  # fmt: skip
-    """Caller and human play their parts."""
+) -> AsyncIterator[Both]:  # fmt: skip
+    """Both play to the end of the block, in which they may be given their cues."""
+    two = Both()
     async with Human(switch, folder, human, theirs.port if theirs else None) as other:
-        played = await play(switch, folder, caller, media_port=ear.port if ear else None)
-        return played, await other.played()
+        two.human = other.sipp
+        two.caller = Sipp(folder, caller, ear.port if ear else None)
+        await two.caller.start(switch.served.sip_udp, "200")
+        try:
+            yield two
+            two.played = await two.caller.end()
+            assert two.played.status == 0, two.played.output
+            two.answered = await other.played()
+        finally:
+            two.caller.stop()
 
 
 @asynccontextmanager
@@ -102,16 +123,18 @@ async def test_caller_and_human_hear_each_other(
 ) -> None:
     """Audio and keys go both ways; the human ends it; the receipt and the turns say how long it was."""
     human: sipp.Steps = [
-        called(), RINGING, sipp.pause(200), *answer(), sipp.pause(2500), human_says("BYE", 2, "X-Why: done"),
-        sipp.receive(200),
+        called(), RINGING, *answer(), sipp.wait_for_cue(), human_says("BYE", 2, "X-Why: done"), sipp.receive(200),
     ]  # fmt: skip
     caller: sipp.Steps = [*call("X-Go: human", "X-Code: from code", "X-Shared-Id: case-8"), *given_back()]
-    playing = asyncio.create_task(both(switch, tmp_path, caller, human, ear, theirs))
-    async with talking(ear, WORD), talking(theirs, OTHER_WORD):
-        await hears(theirs, WORD)
-        await hears(ear, OTHER_WORD)
-    await asyncio.gather(ear.press("7"), theirs.press("9"))
-    played, answered = await playing
+    async with both(switch, tmp_path, caller, human, ear, theirs) as two:
+        async with talking(ear, WORD), talking(theirs, OTHER_WORD):
+            await hears(theirs, WORD)
+            await hears(ear, OTHER_WORD)
+            await switch.alive(two.caller)
+        await asyncio.gather(ear.press("7"), theirs.press("9"))
+        await eventually(lambda: (keys_heard(theirs), keys_heard(ear)) == ("7", "9"))
+        two.human.cue()
+    played, answered = two.played, two.answered
     assert (keys_heard(theirs), keys_heard(ear)) == ("7", "9")
     invite = request_of(answered, "INVITE")
     assert invite.start.startswith(f"INVITE sip:1001@127.0.0.14:{switch.human_port} ")
@@ -123,7 +146,12 @@ async def test_caller_and_human_hear_each_other(
     }  # fmt: skip
     receipt = record["receipt"]
     assert steps_of(receipt) == ["requested", "sent", "ringing", "answered", "alive", "done"]
-    assert receipt["steps"][-1]["detail"].startswith("joined for 2.")
+    joined = re.match(r"joined for ([0-9.]+) s", receipt["steps"][-1]["detail"])
+    assert joined is not None, receipt["steps"][-1]
+    lasted = datetime.fromisoformat(receipt["steps"][-1]["at"]) - datetime.fromisoformat(
+        receipt["steps"][3]["at"]
+    )
+    assert float(joined[1]) == pytest.approx(lasted.total_seconds(), abs=0.2)
     assert "bridge_ended_function" in [run["name"] for turn in record["turns"] for run in turn["functions"]]
     assert record["further_sip_call_ids"] == [invite.header("Call-ID")]
     assert record["media"]["callee"]["packets_received"] > 10
@@ -150,10 +178,11 @@ async def test_a_human_who_refuses_leaves_the_caller_with_the_agent(
         called(), RINGING, sipp.pause(300), respond(refusal, *contact, tag="human"), sipp.receive_request("ACK"),
     ]  # fmt: skip
     caller: sipp.Steps = [*call("X-Go: human"), *given_back()]
-    playing = asyncio.create_task(both(switch, tmp_path, caller, human, ear))
-    await ear.speech()
-    await ear.press("0")
-    played, _ = await playing
+    async with both(switch, tmp_path, caller, human, ear) as two:
+        await switch.spoken_again(two.caller)
+        await eventually(lambda: sum(packet.loud for packet in ear.heard) > 25)
+        await ear.press("0")
+    played = two.played
     assert played.bye.header("X-Failed") == failure
     record = await switch.record(played)
     receipt = record["receipts"][0]
@@ -166,20 +195,24 @@ async def test_a_human_who_refuses_leaves_the_caller_with_the_agent(
 
 async def test_nobody_answers(switch: Switch, tmp_path: Path) -> None:
     human: sipp.Steps = [called(), RINGING, *cancelled()]
-    caller: sipp.Steps = [*call("X-Go: human"), sipp.pause(2000), *press(2, "0"), *given_back()]
-    played, rung = await both(switch, tmp_path, caller, human)
-    assert played.bye.header("X-Failed") == "no_answer"
-    assert len({one.header("Via") for one in rung.received("CANCEL ")}) == 1
-    receipt = (await switch.record(played))["receipts"][0]
+    caller: sipp.Steps = [*call("X-Go: human"), sipp.wait_for_cue(), *press(2, "0"), *given_back()]
+    async with both(switch, tmp_path, caller, human) as two:
+        await switch.spoken_again(two.caller)
+        two.caller.cue()
+    assert two.played.bye.header("X-Failed") == "no_answer"
+    assert len({one.header("Via") for one in two.answered.received("CANCEL ")}) == 1
+    receipt = (await switch.record(two.played))["receipts"][0]
     assert receipt["steps"][-1]["detail"] == "gave up after 1.5 s"
 
 
 async def test_the_caller_gives_up_while_it_rings(switch: Switch, tmp_path: Path) -> None:
     human: sipp.Steps = [called(), RINGING, *cancelled()]
-    caller: sipp.Steps = [*call("X-Go: human"), sipp.pause(400), *hang_up(2)]
-    played, rung = await both(switch, tmp_path, caller, human)
-    assert rung.received("CANCEL ")
-    record = await switch.record(played)
+    caller: sipp.Steps = [*call("X-Go: human"), sipp.wait_for_cue(), *hang_up(2)]
+    async with both(switch, tmp_path, caller, human) as two:
+        await two.human.reached("SIP/2.0 180", sent=True)
+        two.caller.cue()
+    assert two.answered.received("CANCEL ")
+    record = await switch.record(two.played)
     assert record["termination"]["reason"] == "caller_hung_up"
     assert last_failure(record["receipt"]) == ("caller_hung_up", "never", None)
     assert record["status"] == "ended_without_handoff"
@@ -199,11 +232,12 @@ async def test_a_challenged_second_leg(switch: Switch, tmp_path: Path) -> None:
         respond("403 Forbidden", tag="gate"),
         '<label id="good"/>',
         *answer(),
-        sipp.pause(200),
         human_says("BYE", 2),
         sipp.receive(200),
     ]
-    played, answered = await both(switch, tmp_path, [*call("X-Go: human"), *given_back()], human)
+    async with both(switch, tmp_path, [*call("X-Go: human"), *given_back()], human) as two:
+        pass
+    played, answered = two.played, two.answered
     first, second = {one.header("CSeq"): one for one in answered.received("INVITE ")}.values()
     assert (first.headers("Authorization"), len(second.headers("Authorization"))) == ([], 1)
     receipt = (await switch.record(played))["receipt"]
@@ -217,10 +251,12 @@ async def test_two_phones_answer(switch: Switch, tmp_path: Path) -> None:
     other = respond_kept("200 OK", sipp.CONTACT, body=sipp.sdp(), tag="second[call_number]")
     human: sipp.Steps = [
         keep("INVITE"), RINGING, *answer(), other, sipp.receive_request("ACK"), sipp.receive_request("BYE"),
-        sipp.thank(), sipp.pause(300), human_says("BYE", 2), sipp.receive(200),
+        sipp.thank(), human_says("BYE", 2), sipp.receive(200),
     ]  # fmt: skip
-    played, answered = await both(switch, tmp_path, [*call("X-Go: human"), *given_back()], human)
-    (ended,) = answered.received("BYE ")
+    async with both(switch, tmp_path, [*call("X-Go: human"), *given_back()], human) as two:
+        pass
+    played, answered = two.played, two.answered
+    ended = answered.only("BYE")
     assert ";tag=second" in ended.header("To")
     receipt = (await switch.record(played))["receipt"]
     assert steps_of(receipt) == ["requested", "sent", "ringing", "answered", "done"]
@@ -229,20 +265,19 @@ async def test_two_phones_answer(switch: Switch, tmp_path: Path) -> None:
 async def test_early_media_is_heard(switch: Switch, ear: RtpEnd, theirs: RtpEnd, tmp_path: Path) -> None:
     """The caller hears what the other side sends before it answers, and is heard only afterwards."""
     human: sipp.Steps = [
-        called(), EARLY, sipp.pause(1000), *answer(), sipp.pause(600), human_says("BYE", 2), sipp.receive(200),
+        keep("INVITE"), EARLY, sipp.wait_for_cue(), *answer(kept=True), sipp.wait_for_cue(), human_says("BYE", 2),
+        sipp.receive(200),
     ]  # fmt: skip
-    playing = asyncio.create_task(
-        both(switch, tmp_path, [*call("X-Go: human"), *given_back()], human, ear, theirs)
-    )
-    async with talking(ear, WORD), talking(theirs, OTHER_WORD):
-        await hears(ear, OTHER_WORD)
-        early = any(packet.payload == WORD for packet in theirs.heard)
-        await hears(theirs, WORD)
-        played, _ = await playing
-    assert not early
-    first = next(packet.at for packet in ear.heard if packet.payload == OTHER_WORD)
-    assert next(packet.at for packet in theirs.heard if packet.payload == WORD) - first > 0.5
-    assert (await switch.record(played))["receipt"]["state"] == "done"
+    caller: sipp.Steps = [*call("X-Go: human"), *given_back()]
+    async with both(switch, tmp_path, caller, human, ear, theirs) as two:
+        async with talking(ear, WORD), talking(theirs, OTHER_WORD):
+            await hears(ear, OTHER_WORD)
+            await ear.anything(len(ear.heard) + 25)  # half a second, in which the caller talks on
+            assert not any(packet.payload == WORD for packet in theirs.heard)
+            two.human.cue()
+            await hears(theirs, WORD)
+        two.human.cue()
+    assert (await switch.record(two.played))["receipt"]["state"] == "done"
 
 
 @pytest.mark.parametrize("how", ["rtp", "info"])
@@ -253,19 +288,20 @@ async def test_a_whisper_and_a_key(
     keys = ["4", "5"]
     by_info = [step for number, key in enumerate(keys, 2) for step in human_presses(number, key)]
     human: sipp.Steps = [
-        called(), RINGING, *answer(), sipp.pause(1500), *(by_info if how == "info" else []), sipp.pause(1500),
-        human_says("BYE", 9), sipp.receive(200),
+        called(), RINGING, *answer(), sipp.wait_for_cue(), *(by_info if how == "info" else []),
+        sipp.wait_for_cue(), human_says("BYE", 9), sipp.receive(200),
     ]  # fmt: skip
-    playing = asyncio.create_task(
-        both(switch, tmp_path, [*call("X-Go: screened"), *given_back()], human, ear, theirs)
-    )
-    await theirs.speech()
-    if how == "rtp":
-        await theirs.press("".join(keys))
-    async with talking(ear, WORD):
-        await hears(theirs, WORD)
-        played, _ = await playing
-    record = await switch.record(played)
+    caller: sipp.Steps = [*call("X-Go: screened"), *given_back()]
+    async with both(switch, tmp_path, caller, human, ear, theirs) as two:
+        await theirs.speech()
+        two.human.cue()
+        if how == "rtp":
+            await theirs.press("".join(keys))
+        async with talking(ear, WORD):
+            await hears(theirs, WORD)
+            await switch.alive(two.caller)
+        two.human.cue()
+    record = await switch.record(two.played)
     assert steps_of(record["receipt"]) == [
         "requested",
         "sent",
@@ -279,9 +315,11 @@ async def test_a_whisper_and_a_key(
 
 async def test_the_key_is_not_pressed(switch: Switch, tmp_path: Path) -> None:
     human: sipp.Steps = [called(), *answer(), sipp.receive_request("BYE"), sipp.thank()]
-    caller: sipp.Steps = [*call("X-Go: screened"), sipp.pause(4500), *press(2, "0"), *given_back()]
-    played, _ = await both(switch, tmp_path, caller, human)
-    assert played.bye.header("X-Failed") == "not_accepted"
+    caller: sipp.Steps = [*call("X-Go: screened"), sipp.wait_for_cue(), *press(2, "0"), *given_back()]
+    async with both(switch, tmp_path, caller, human) as two:
+        await switch.spoken_again(two.caller)
+        two.caller.cue()
+    assert two.played.bye.header("X-Failed") == "not_accepted"
 
 
 @pytest.mark.parametrize("who", ["caller", "human"])
@@ -297,13 +335,20 @@ async def test_hold_passes_through(
     ]  # fmt: skip
     renew = renewals(say if who == "caller" else human_says)
     caller: sipp.Steps = [
-        *call("X-Go: human"), *([sipp.pause(500), *renew] if who == "caller" else held), *given_back(),
+        *call("X-Go: human"), *([sipp.wait_for_cue(), *renew] if who == "caller" else held), *given_back(),
     ]  # fmt: skip
     human: sipp.Steps = [
-        called(), *answer(), *([sipp.pause(500), *renew] if who == "human" else held), sipp.pause(600),
+        called(), *answer(), *([sipp.wait_for_cue(), *renew] if who == "human" else held), sipp.wait_for_cue(),
         human_says("BYE", 9), sipp.receive(200),
     ]  # fmt: skip
-    played, answered = await both(switch, tmp_path, caller, human, ear, theirs)
+    async with both(switch, tmp_path, caller, human, ear, theirs) as two:
+        await two.human.reached("ACK ")
+        (two.caller if who == "caller" else two.human).cue()
+        # Of the human's ACKs one is that of the first INVITE, which was not the human's.
+        await two.caller.reached("ACK ", sent=who == "caller", times=3 if who == "caller" else 2)
+        await two.human.reached("ACK ", sent=who == "human", times=3 if who == "caller" else 2)
+        two.human.cue()
+    played, answered = two.played, two.answered
     offered = (answered if who == "caller" else played).received("INVITE ")
     directions = [direction(one.text) for one in offered if ";tag=" in one.header("To")]
     assert directions == ["sendonly", "sendrecv"]
@@ -312,8 +357,11 @@ async def test_hold_passes_through(
 
 async def test_the_caller_hangs_up_and_the_number_shown_is_another(switch: Switch, tmp_path: Path) -> None:
     human: sipp.Steps = [called(), *answer(), sipp.receive_request("BYE"), sipp.thank()]
-    caller: sipp.Steps = [*call("X-Go: shown"), sipp.pause(1300), *hang_up(2, "X-Disposition: enough")]
-    played, answered = await both(switch, tmp_path, caller, human)
+    caller: sipp.Steps = [*call("X-Go: shown"), sipp.wait_for_cue(), *hang_up(2, "X-Disposition: enough")]
+    async with both(switch, tmp_path, caller, human) as two:
+        await switch.alive(two.caller)
+        two.caller.cue()
+    played, answered = two.played, two.answered
     assert "<sip:+15558880000@" in request_of(answered, "INVITE").header("From")
     record = await switch.record(played)
     assert record["termination"]["reason"] == "handed_off"
@@ -326,9 +374,11 @@ async def test_both_hang_up_at_once(switch: Switch, tmp_path: Path) -> None:
     human: sipp.Steps = [
         called(), *answer(), keep("BYE"), human_says("BYE", 2), sipp.receive(200), respond_kept("200 OK"),
     ]  # fmt: skip
-    caller: sipp.Steps = [*call("X-Go: human"), sipp.pause(500), *hang_up(2)]
-    played, _ = await both(switch, tmp_path, caller, human)
-    record = await switch.record(played)
+    caller: sipp.Steps = [*call("X-Go: human"), sipp.wait_for_cue(), *hang_up(2)]
+    async with both(switch, tmp_path, caller, human) as two:
+        await two.human.reached("ACK ")
+        two.caller.cue()
+    record = await switch.record(two.played)
     assert record["termination"]["reason"] == "handed_off"
 
 
@@ -340,7 +390,6 @@ def renewals(request: Any) -> list[str]:
             request("INVITE", cseq, sipp.CONTACT, "Content-Type: application/sdp", body=sipp.sdp(how)),
             sipp.receive(100, optional=True), sipp.receive(200),
             request("ACK", cseq).replace(' retrans="500"', ""),
-            sipp.pause(500),
         ]  # fmt: skip
     return steps
 

@@ -88,14 +88,24 @@ async def test_a_refused_transfer_leaves_the_caller_with_the_agent(
         *call("X-Go: far", f"X-Shared-Id: {refusal}"),
         sipp.receive_request("REFER"),
         respond(refusal),
-        sipp.pause(300),
+        sipp.wait_for_cue(),
         *press(2, "7"),
-        sipp.pause(300),
+        sipp.wait_for_cue(),
         *press(3, "0"),
         *given_back(),
     ]
     before = await switch.served.metric("tieline_handoff_failures_total", reason=failure)
-    played = await play(switch, tmp_path, steps)
+    caller = sipp.Sipp(tmp_path, steps)
+    await caller.start(switch.served.sip_udp, "200")
+    try:
+        await switch.spoken_again(caller)
+        caller.cue()
+        await switch.told(caller, "7")
+        caller.cue()
+        played = await caller.end()
+    finally:
+        caller.stop()
+    assert played.status == 0, played.output
     assert (played.bye.header("X-Failed"), played.bye.header("X-Pressed")) == (failure, "7")
     record = await switch.record(played)
     first, second = record["receipts"]
@@ -115,12 +125,15 @@ async def test_silence_after_the_202_gives_the_caller_back(
 ) -> None:
     """The agent is heard again, and the caller's keys count."""
     steps: sipp.Steps = [*call("X-Go: far"), *ACCEPTED, *given_back()]
-    async with asyncio.TaskGroup() as both:
-        playing = both.create_task(play(switch, tmp_path, steps, media_port=ear.port))
-        await ear.anything()
-        await switch.failed_handoff()  # what is heard before is the tone of a caller who waits
-        both.create_task(talk(ear, "30"))
-    played = playing.result()
+    caller = sipp.Sipp(tmp_path, steps, ear.port)
+    await caller.start(switch.served.sip_udp, "200")
+    try:
+        await switch.failed_handoff(caller)  # what is heard before is the tone of a caller who waits
+        await talk(ear, "30")
+        played = await caller.end()
+    finally:
+        caller.stop()
+    assert played.status == 0, played.output
     assert (played.bye.header("X-Failed"), played.bye.header("X-Pressed")) == ("no_notify", "3")
     receipt = (await switch.record(played))["receipts"][0]
     assert (receipt["state"], receipt["steps"][-1]["detail"]) == ("failed", "accepted, then silence")
@@ -145,7 +158,6 @@ async def test_the_peer_says_bye_first(switch: Switch, tmp_path: Path) -> None:
         *call("X-Go: far"),
         *ACCEPTED,
         *notify(2, "200 OK", state="terminated;reason=noresource"),
-        sipp.pause(400),
         *hang_up(3, "X-Disposition: moved"),
     ]
     played = await play(switch, tmp_path, steps, source=PATIENT)
