@@ -14,6 +14,7 @@ from typing import Protocol
 
 from tieline.errors import InvalidInput, Unavailable
 from tieline.gateway.dialog_text import MAX_HEADERS, DialogText, LegFacts
+from tieline.model.machine import Machine, Table
 from tieline.model.trunk import Trunk
 from tieline.observe.logging import get_logger
 from tieline.sdp.negotiation import LocalMedia, NegotiatedMedia, accept_answer, offer, reanswer
@@ -62,14 +63,19 @@ class GatewayStep(StrEnum):
     FAIL = "fail"
 
 
-GATEWAY_STEPS: dict[tuple[GatewayState, GatewayStep], GatewayState] = {
-    (GatewayState.OFFERED, GatewayStep.ANSWER): GatewayState.ANSWERED,
-    (GatewayState.OFFERED, GatewayStep.REJECT): GatewayState.ENDED,
-    (GatewayState.OFFERED, GatewayStep.CANCEL): GatewayState.ENDED,
-    (GatewayState.OFFERED, GatewayStep.FAIL): GatewayState.ENDED,
-    (GatewayState.ANSWERED, GatewayStep.BYE): GatewayState.ENDED,
-    (GatewayState.ANSWERED, GatewayStep.PEER_BYE): GatewayState.ENDED,
-    (GatewayState.ANSWERED, GatewayStep.FAIL): GatewayState.ENDED,
+GATEWAY: Table[GatewayState, GatewayStep] = {
+    GatewayState.OFFERED: {
+        GatewayStep.ANSWER: GatewayState.ANSWERED,
+        GatewayStep.REJECT: GatewayState.ENDED,
+        GatewayStep.CANCEL: GatewayState.ENDED,
+        GatewayStep.FAIL: GatewayState.ENDED,
+    },
+    GatewayState.ANSWERED: {
+        GatewayStep.BYE: GatewayState.ENDED,
+        GatewayStep.PEER_BYE: GatewayState.ENDED,
+        GatewayStep.FAIL: GatewayState.ENDED,
+    },
+    GatewayState.ENDED: {},
 }
 """Every step that counts; what is not listed comes too late and does nothing."""
 
@@ -95,7 +101,7 @@ class AudioEnd(Protocol):
         ...
 
 
-class GatewayLeg:
+class GatewayLeg(Machine[GatewayState, GatewayStep]):
     """Implements `tieline.calls.ports.SipPort` for one call. `tell` is given its events (`CallRegistry.on_event`).
 
     `id` is set when the call is brought in. `over` is done once the call has let go of the leg: nothing follows.
@@ -105,7 +111,7 @@ class GatewayLeg:
         self.id = 0
         self.facts = facts
         self.audio = audio
-        self.state = GatewayState.OFFERED
+        super().__init__(GATEWAY, GatewayState.OFFERED)
         self._tell_call = tell
         self._text = DialogText(facts)
         self._loop = asyncio.get_running_loop()
@@ -149,14 +155,14 @@ class GatewayLeg:
 
     def hang_up(self, headers: Sequence[Header] = ()) -> bool:
         """The other side ends the call, or gives up before the answer. False when the leg is over already."""
-        if self._move(GatewayStep.CANCEL):
+        if self._moves(GatewayStep.CANCEL):
             self._note("in", self._text.request("CANCEL", ours=False, headers=headers))
             self._note("out", self._text.response(200, "CANCEL", ours=True))
             self._note("out", self._text.response(487, "INVITE", ours=True))
             self._note("in", self._text.request("ACK", ours=False))
             self._tell(InviteCancelled(self.id, Headers(headers)))
             return True
-        if not self._move(GatewayStep.PEER_BYE):
+        if not self._moves(GatewayStep.PEER_BYE):
             return False
         self._note("in", self._text.request("BYE", ours=False, headers=headers))
         self._note("out", self._text.response(200, "BYE", ours=True))
@@ -165,7 +171,7 @@ class GatewayLeg:
 
     def fail(self, failure: LegFailure = LegFailure.TRANSPORT_FAILED) -> bool:
         """The way to the other side is broken. False when the leg is over already."""
-        if not self._move(GatewayStep.FAIL):
+        if not self._moves(GatewayStep.FAIL):
             return False
         self._tell(LegFailed(self.id, failure))
         return True
@@ -205,7 +211,7 @@ class GatewayLeg:
 
     def answer(self, _leg_id: int, sdp: bytes) -> None:
         """200; the ACK follows."""
-        if not self._move(GatewayStep.ANSWER):
+        if not self._moves(GatewayStep.ANSWER):
             return
         self._note("out", self._text.response(200, "INVITE", ours=True, body=sdp))
         self._note("in", self._text.request("ACK", ours=False))
@@ -217,7 +223,7 @@ class GatewayLeg:
         self, _leg_id: int, status: int, phrase: str | None = None, headers: Sequence[Header] = ()
     ) -> None:
         """A final refusal."""
-        if not self._move(GatewayStep.REJECT):
+        if not self._moves(GatewayStep.REJECT):
             return
         phrase = phrase or phrase_of(status)
         self._note("out", self._text.response(status, "INVITE", ours=True, phrase=phrase, headers=headers))
@@ -226,7 +232,7 @@ class GatewayLeg:
 
     def bye(self, _leg_id: int, headers: Sequence[Header] = (), reason: str | None = None) -> bool:
         """End the leg; False when it is over already. Headers that could not be sent by SIP are left out here too."""
-        if not self._move(GatewayStep.BYE):
+        if not self._moves(GatewayStep.BYE):
             return False
         try:
             header_lines(headers, MAX_HEADERS)
@@ -322,14 +328,6 @@ class GatewayLeg:
         raise Unavailable("this leg calls nobody")
 
     # -- inside -----------------------------------------------------------------------------------------------
-
-    def _move(self, step: GatewayStep) -> bool:
-        """Take a step; False when it does not count in this state."""
-        state = GATEWAY_STEPS.get((self.state, step))
-        if state is None:
-            return False
-        self.state = state
-        return True
 
     def _note(self, direction: str, data: bytes) -> None:
         if self._trace is not None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from tieline.handoff.awaited import AwaitedHandoff
 from tieline.handoff.failures import failure_of
-from tieline.handoff.policy import Connected, Ended, HandoffFailed, HandoffPolicy, Side
+from tieline.handoff.policy import Connected, Ended, HandoffPolicy, Side
 from tieline.handoff.receipt import RungReceipt, clean, evidence_of
 from tieline.model.handoff import HandoffMethod, RingSound, SipConfig
+from tieline.model.machine import Table
 from tieline.model.receipt import HandoffFailure, Step
 from tieline.sip.errors import MessageMalformed
 from tieline.sip.grammar import parse_address
@@ -61,7 +63,6 @@ class BridgeCommand(StrEnum):
 
 
 Commands = tuple[BridgeCommand, ...]
-BridgeTable = dict[BridgeState, dict[BridgeInput, BridgeState]]
 
 _S = BridgeState
 _I = BridgeInput
@@ -78,7 +79,7 @@ _BEFORE_ANSWER: dict[BridgeInput, BridgeState] = {
     _I.DEADLINE: _S.CANCELLING,
 }
 
-BRIDGE: BridgeTable = {
+BRIDGE: Table[BridgeState, BridgeInput] = {
     _S.INVITING: _BEFORE_ANSWER,
     _S.RINGING: _BEFORE_ANSWER,
     _S.SCREENING: {
@@ -104,7 +105,7 @@ BRIDGE: BridgeTable = {
 """What a state has no row for changes nothing."""
 
 
-class BridgeHandoff:
+class BridgeHandoff(AwaitedHandoff[BridgeState, BridgeInput, Connected | Ended]):
     """One second leg. Made when its INVITE has been sent; call `start` for the first commands.
 
     `at` is aware UTC, `now` monotonic seconds. `outcome` is None until the two are joined or the rung has failed; a
@@ -114,22 +115,15 @@ class BridgeHandoff:
     def __init__(
         self, receipt: RungReceipt, policy: HandoffPolicy, config: SipConfig, at: datetime, now: float
     ) -> None:
-        self.state = BridgeState.INVITING
-        self.outcome: Connected | Ended | HandoffFailed | None = None
-        self._receipt = receipt
+        super().__init__(BRIDGE, BridgeState.INVITING, receipt, now + config.ring_timeout_s)
         self._policy = policy
         self._config = config
-        self._deadline: float | None = now + config.ring_timeout_s
         self._connected_at = now
         self._whispering = False
         # What the caller hears of us at present: the tone, the callee's early media, or neither.
         self._ringing = False
         self._early = False
         receipt.add(Step.SENT, at)
-
-    def next_deadline(self) -> float | None:
-        """When `on_deadline` is to be called, in monotonic seconds; None when nothing is waited for."""
-        return self._deadline
 
     def start(self) -> Commands:
         """The first commands: what the caller hears from now on."""
@@ -267,14 +261,6 @@ class BridgeHandoff:
         self._fail(HandoffFailure.NO_ANSWER, at, detail=f"gave up after {self._config.ring_timeout_s:g} s")
         return (*self._quiet(), BridgeCommand.CANCEL)
 
-    def _moves(self, given: BridgeInput) -> bool:
-        """Take the step that the table has for `given`; False when it has none."""
-        target = BRIDGE[self.state].get(given)
-        if target is None:
-            return False
-        self.state = target
-        return True
-
     def _ring(self) -> Commands:
         if self._config.ring_sound is RingSound.SILENCE or self._ringing:
             return ()
@@ -308,23 +294,6 @@ class BridgeHandoff:
         self._deadline = None
         self.outcome = Ended(by=by, duration_s=duration_s)
         self._receipt.add(Step.DONE, at, detail=f"joined for {duration_s:.1f} s, ended by the {by.value}")
-
-    def _fail(
-        self,
-        failure: HandoffFailure,
-        at: datetime,
-        *,
-        status: int | None = None,
-        evidence: str | None = None,
-        caller_gone: bool = False,
-        detail: str = "",
-    ) -> None:
-        self._deadline = None
-        self._whispering = False
-        self._receipt.add(Step.FAILED, at, status=status, evidence=evidence, failure=failure, detail=detail)
-        self.outcome = HandoffFailed(
-            failure=failure, status=status, evidence=evidence, caller_gone=caller_gone
-        )
 
 
 def _host_of(contact: str) -> str | None:

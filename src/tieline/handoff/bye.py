@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tieline.handoff.receipt import RungReceipt
+from tieline.model.machine import Machine, Table
 from tieline.model.receipt import Step
 
 
@@ -26,18 +27,18 @@ class ByeInput(StrEnum):
     LEG_OVER = "leg over already"
 
 
-BYE: dict[ByeState, dict[ByeInput, ByeState]] = {
+BYE: Table[ByeState, ByeInput] = {
     ByeState.SENT: {ByeInput.ANSWERED: ByeState.DONE, ByeInput.LEG_OVER: ByeState.DONE},
     ByeState.DONE: {},
 }
 """What a state has no row for changes nothing."""
 
 
-class ByeHandoff:
+class ByeHandoff(Machine[ByeState, ByeInput]):
     """One give-back. Made when the BYE has been sent; `at` is aware UTC, `note` what was not sent with it."""
 
     def __init__(self, receipt: RungReceipt, at: datetime, note: str = "") -> None:
-        self.state = ByeState.SENT
+        super().__init__(BYE, ByeState.SENT)
         self._receipt = receipt
         receipt.add(Step.SENT, at, detail=note)
 
@@ -57,10 +58,3 @@ class ByeHandoff:
         """The leg was over before the BYE was answered, or could be sent: both sides ended it at once."""
         if self._moves(ByeInput.LEG_OVER):
             self._receipt.add(Step.DONE, at, detail="the peer had ended the leg already")
-
-    def _moves(self, given: ByeInput) -> bool:
-        target = BYE[self.state].get(given)
-        if target is None:
-            return False
-        self.state = target
-        return True

@@ -10,10 +10,12 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from tieline.handoff.awaited import AwaitedHandoff
 from tieline.handoff.failures import failure_of
 from tieline.handoff.policy import ByeTurn, HandoffFailed, HandoffPolicy, Referred
 from tieline.handoff.receipt import RungReceipt, evidence_of
 from tieline.model.handoff import HandoffMethod
+from tieline.model.machine import Table
 from tieline.model.receipt import HandoffFailure, Step
 from tieline.model.trunk import FirstBye
 
@@ -44,8 +46,6 @@ class ReferInput(StrEnum):
     DEADLINE = "deadline"
 
 
-ReferTable = dict[ReferState, dict[ReferInput, ReferState]]
-
 _S = ReferState
 _I = ReferInput
 
@@ -56,7 +56,7 @@ _RESULTS: dict[ReferInput, ReferState] = {
     _I.DEADLINE: _S.FAILED,
 }
 
-REFER: ReferTable = {
+REFER: Table[ReferState, ReferInput] = {
     _S.SENT: {
         _I.ACCEPTED: _S.ACCEPTED,
         _I.ACCEPTED_QUIETLY: _S.SUCCEEDED,
@@ -95,7 +95,7 @@ REFER: ReferTable = {
 """What a state has no row for changes nothing; NOTIFYs that come later are still noted on the receipt."""
 
 
-class ReferHandoff:
+class ReferHandoff(AwaitedHandoff[ReferState, ReferInput, Referred]):
     """One REFER. Made when the request has been sent; `at` is aware UTC, `now` monotonic seconds.
 
     `note` says on the receipt what was not sent. A receipt that has been sent already is gone on with.
@@ -106,19 +106,12 @@ class ReferHandoff:
     def __init__(
         self, receipt: RungReceipt, policy: HandoffPolicy, at: datetime, now: float, note: str = ""
     ) -> None:
-        self.state = ReferState.SENT
-        self.outcome: Referred | HandoffFailed | None = None
-        self._receipt = receipt
+        super().__init__(REFER, ReferState.SENT, receipt, now + policy.max_wait_s)
         self._policy = policy
         self._give_up_at = now + policy.max_wait_s
-        self._deadline: float | None = self._give_up_at
         self._rang = False
         if not receipt.has(Step.SENT):
             receipt.add(Step.SENT, at, detail=note)
-
-    def next_deadline(self) -> float | None:
-        """When `on_deadline` is to be called, in monotonic seconds; None when nothing is waited for."""
-        return self._deadline
 
     def on_response(
         self,
@@ -238,7 +231,10 @@ class ReferHandoff:
         if self._moves(ReferInput.FAILURE):
             self._fail(failure, at, status=status, evidence=evidence)
         elif isinstance(self.outcome, Referred) and not self._receipt.has(Step.FAILED):
-            self._note_failure(failure, at, status, evidence, "told after our leg had been given up")
+            detail = "told after our leg had been given up"
+            self._receipt.add(
+                Step.FAILED, at, status=status, evidence=evidence, failure=failure, detail=detail
+            )
 
     def _on_success(self, status: int, evidence: str, at: datetime, now: float) -> None:
         late = self.outcome is not None
@@ -248,14 +244,6 @@ class ReferHandoff:
         if self._moves(ReferInput.SUCCESS):
             self._succeed(at, now, "")
 
-    def _moves(self, given: ReferInput) -> bool:
-        """Take the step that the table has for `given`; False when it has none."""
-        target = REFER[self.state].get(given)
-        if target is None:
-            return False
-        self.state = target
-        return True
-
     def _succeed(self, at: datetime, now: float, detail: str) -> None:
         self._receipt.add(Step.DONE, at, detail=detail)
         if self._policy.first_bye is FirstBye.PEER:
@@ -264,24 +252,3 @@ class ReferHandoff:
         else:
             self._deadline = None
             self.outcome = Referred(bye=ByeTurn.SEND_NOW)
-
-    def _fail(
-        self,
-        failure: HandoffFailure,
-        at: datetime,
-        *,
-        status: int | None = None,
-        evidence: str | None = None,
-        caller_gone: bool = False,
-        detail: str = "",
-    ) -> None:
-        self._note_failure(failure, at, status, evidence, detail)
-        self._deadline = None
-        self.outcome = HandoffFailed(
-            failure=failure, status=status, evidence=evidence, caller_gone=caller_gone
-        )
-
-    def _note_failure(
-        self, failure: HandoffFailure, at: datetime, status: int | None, evidence: str | None, detail: str
-    ) -> None:
-        self._receipt.add(Step.FAILED, at, status=status, evidence=evidence, failure=failure, detail=detail)
