@@ -16,6 +16,7 @@ from tieline.model.handoff import (
 )
 from tieline.resources.reader import (
     FAULTY,
+    Draft,
     Field,
     Reader,
     boolean,
@@ -23,7 +24,9 @@ from tieline.resources.reader import (
     long_text,
     mapping,
     name,
+    named_once,
     number,
+    record,
     several,
     text,
 )
@@ -34,6 +37,7 @@ ENCRYPTIONS = ("TLS/SRTP", "UDP/RTP")
 """What `outbound_encryption` may say."""
 
 
+_METHODS = ", ".join(HandoffMethod)
 _method = choice(HandoffMethod)
 
 
@@ -51,89 +55,46 @@ def _destination_name(reader: Reader, value: Value, path: str) -> Any:
     return found
 
 
-def _header(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, HEADER_FIELDS, path, "header")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    fault = name_fault(draft.values["key"])
-    if fault is not None:
-        return reader.fault(draft.line_of("key"), f"{path}.key", fault)
-    fault = value_fault(draft.values["value"])
-    if fault is not None:
-        return reader.fault(draft.line_of("value"), f"{path}.value", fault)
-    return SipHeader(key=draft.values["key"], value=draft.values["value"])
-
-
-def _rung(reader: Reader, value: Value, path: str) -> Any:
-    """One step of a ladder: a method's name, or a mapping with a destination, a method, or both."""
-    if value.kind != "mapping":
-        if value.text is not None and value.text not in list(HandoffMethod):
-            problem = (
-                f"no method ({_METHODS}); another destination is written `destination: {value.text[:64]}`"
-            )
-            return reader.fault(value.line, path, f"{value.text[:64]!r} is {problem}")
-        found = _method(reader, value, path)
-        return FAULTY if found is FAULTY else Rung(method=found)
-    draft = reader.fields(value, RUNG_FIELDS, path, "fallback")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    if not draft.values:
-        return reader.fault(value.line, path, "names neither a destination nor a method")
-    return Rung(**draft.values)
-
-
-def _sip_config(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, SIP_CONFIG_FIELDS, path, "sip_config")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    return SipConfig(**draft.values)
-
-
-def destination(reader: Reader, value: Value, path: str) -> Any:
-    """One destination."""
-    draft = reader.fields(value, DESTINATION_FIELDS, path, "destination")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    return Destination(**draft.values)
-
-
-def destinations(reader: Reader, value: Value, path: str) -> Any:
-    """Destinations: names once, one default (the first when none is marked)."""
-    found = several(destination)(reader, value, path)
-    if found is FAULTY:
-        return FAULTY
-    names = [one.name for one in found]
-    repeated = next((one for one in names if names.count(one) > 1), None)
-    if repeated is not None:
-        return reader.fault(value.line, path, f"the destination {repeated!r} is given twice")
-    if sum(one.is_default for one in found) > 1:
-        return reader.fault(value.line, path, "more than one destination is the default")
-    return found
-
-
-def handoff_api(reader: Reader, value: Value, path: str) -> Any:
-    """What Get Handoff exposes: no two keys under one name."""
-    draft = reader.fields(value, HANDOFF_API_FIELDS, path, "handoff_api")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    aliases = draft.values.get("aliases", {})
-    public = [aliases.get(key, key) for key in draft.values.get("state_keys", ())]
-    repeated = next((one for one in public if public.count(one) > 1), None)
-    if repeated is not None:
-        return reader.fault(value.line, path, f"two keys would be exposed as {repeated!r}")
-    return HandoffApi(**draft.values)
-
-
-_METHODS = ", ".join(HandoffMethod)
-
 HEADER_FIELDS = (
     Field("key", "text", "Header name; custom names should begin with `X-`.", text, required=True),
     Field("value", "text", "Value; `$name` is filled from the conversation's state.", text, required=True),
 )
+
+
+def _check_header(reader: Reader, draft: Draft, path: str) -> Any:
+    for field, fault_of in (("key", name_fault), ("value", value_fault)):
+        fault = fault_of(draft.values[field])
+        if fault is not None:
+            return reader.fault(draft.line_of(field), f"{path}.{field}", fault)
+    return None
+
+
 RUNG_FIELDS = (
     Field("destination", "text", "Another destination; this one without it.", text),
     Field("method", _METHODS, "The method; the destination's own without it.", _method),
 )
+
+
+def _check_rung(reader: Reader, draft: Draft, path: str) -> Any:
+    if not draft.values:
+        return reader.fault(draft.line, path, "names neither a destination nor a method")
+    return None
+
+
+_rung_in_full = record(Rung, RUNG_FIELDS, "fallback", _check_rung)
+
+
+def _rung(reader: Reader, value: Value, path: str) -> Any:
+    """One step of a ladder: a method's name, or a mapping with a destination, a method, or both."""
+    if value.kind == "mapping":
+        return _rung_in_full(reader, value, path)
+    if value.text is not None and value.text not in list(HandoffMethod):
+        problem = f"no method ({_METHODS}); another destination is written `destination: {value.text[:64]}`"
+        return reader.fault(value.line, path, f"{value.text[:64]!r} is {problem}")
+    found = _method(reader, value, path)
+    return FAULTY if found is FAULTY else Rung(method=found)
+
+
 SIP_CONFIG_FIELDS = (
     Field("method", _METHODS, "How the caller is given away.", _method, required=True),
     Field("phone_number", "text", "Route: SIP URI, `tel:` URI, E.164 number or extension; none for `bye`.", text),
@@ -155,8 +116,10 @@ DESTINATION_FIELDS = (
     Field("name", "text", "Name by which the agent asks for it; matched exactly.", _destination_name, required=True),
     Field("description", "text", "What it is for.", long_text),
     Field("is_default", "true or false", "The default destination; else the folder's, or the first one.", boolean),
-    Field("sip_config", "mapping", "How it is reached.", _sip_config, required=True),
-    Field("sip_headers", "list of key and value", "Headers sent with the handoff.", several(_header)),
+    Field("sip_config", "mapping", "How it is reached.", record(SipConfig, SIP_CONFIG_FIELDS, "sip_config"),
+          required=True),
+    Field("sip_headers", "list of key and value", "Headers sent with the handoff.",
+          several(record(SipHeader, HEADER_FIELDS, "header", _check_header))),
     Field("fallback", "list", "What is tried when it fails, in turn; the ladder of the trunk's profile without it, "
           "`[]` for nothing.", several(_rung)),
     Field("between", "text", "Spoken to the caller between two tries.", long_text),
@@ -166,3 +129,27 @@ HANDOFF_API_FIELDS = (
     Field("aliases", "mapping of text", "Public name of a state key.", mapping(text)),
     Field("shared_id_state_key", "text", "State key that holds the shared id.", text),
 )
+
+
+def _check_exposed(reader: Reader, draft: Draft, path: str) -> Any:
+    aliases = draft.values.get("aliases", {})
+    public = [aliases.get(key, key) for key in draft.values.get("state_keys", ())]
+    repeated = next((one for one in public if public.count(one) > 1), None)
+    if repeated is not None:
+        return reader.fault(draft.line, path, f"two keys would be exposed as {repeated!r}")
+    return None
+
+
+destination = record(Destination, DESTINATION_FIELDS, "destination")
+"""One destination."""
+
+handoff_api = record(HandoffApi, HANDOFF_API_FIELDS, "handoff_api", _check_exposed)
+"""What Get Handoff exposes: no two keys under one name."""
+
+
+def destinations(reader: Reader, value: Value, path: str) -> Any:
+    """Destinations: names once, one default (the first when none is marked)."""
+    found = named_once(destination, "destination")(reader, value, path)
+    if found is not FAULTY and sum(one.is_default for one in found) > 1:
+        return reader.fault(value.line, path, "more than one destination is the default")
+    return found

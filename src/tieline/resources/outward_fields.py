@@ -10,7 +10,7 @@ from tieline.model.sms import SmsSender, SmsTemplate
 from tieline.model.twilio import CallPath, TwilioNumber
 from tieline.model.webhook import EventType
 from tieline.resources.reader import (
-    FAULTY,
+    Draft,
     Field,
     Reader,
     boolean,
@@ -19,11 +19,12 @@ from tieline.resources.reader import (
     mapping,
     moment,
     name,
+    named_once,
+    record,
     several,
     text,
 )
 from tieline.resources.values import matching, password
-from tieline.resources.yaml_tree import Value
 
 _SECRET = "text, or `{value_from_env: NAME}`"
 _url = matching(re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?"), "an http or https URL")
@@ -60,15 +61,6 @@ TWILIO_NUMBER_FIELDS = (
     Field("previous", "mapping of texts", "What stood in the number's settings at Twilio that we changed, by Twilio's "
           "name for each; disconnecting puts it back.", mapping(text)),
 )  # fmt: skip
-
-
-def _twilio_number(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, TWILIO_NUMBER_FIELDS, path, "number")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    return TwilioNumber(**draft.values)
-
-
 TWILIO_FIELDS = (
     Field("name", "name", "The connection's name.", name, required=True),
     Field("account", "name", "Our account that it belongs to; may be left out when there is only one.", name),
@@ -80,7 +72,8 @@ TWILIO_FIELDS = (
     Field("edge", "name", "Twilio edge, like `dublin`; needs a region.", name),
     Field("sip_username", "text", "Name sent in `<Sip>` for our digest challenge.", text),
     Field("sip_password", _SECRET, "Password that goes with it; encrypted at rest, never shown.", password),
-    Field("numbers", "list of Twilio numbers", "The account's numbers that come to us.", several(_twilio_number)),
+    Field("numbers", "list of Twilio numbers", "The account's numbers that come to us.",
+          several(record(TwilioNumber, TWILIO_NUMBER_FIELDS, "number"))),
 )  # fmt: skip
 SMS_SENDER_FIELDS = (
     Field("env", "sandbox, pre-release or live", "The environment.", choice(Environment), required=True),
@@ -89,13 +82,10 @@ SMS_SENDER_FIELDS = (
 )
 
 
-def _sms_sender_record(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, SMS_SENDER_FIELDS, path, "sender")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
+def _check_sender(reader: Reader, draft: Draft, path: str) -> Any:
     if ("number" in draft.values) == ("messaging_service_sid" in draft.values):
         return reader.fault(draft.line, path, "needs a `number` or a `messaging_service_sid`, one of them")
-    return SmsSender(**draft.values)
+    return None
 
 
 SMS_TEMPLATE_FIELDS = (
@@ -103,24 +93,8 @@ SMS_TEMPLATE_FIELDS = (
     Field("content", "text", "The text; `{{attr:name}}`, `{{vrbl:name}}` and `$name` are filled in.", long_text,
           required=True),
     Field("senders", "list of senders", "Who it comes from, by environment.",
-          several(_sms_sender_record)),
+          several(record(SmsSender, SMS_SENDER_FIELDS, "sender", _check_sender))),
 )  # fmt: skip
 
-
-def _sms_template(reader: Reader, value: Value, path: str) -> Any:
-    draft = reader.fields(value, SMS_TEMPLATE_FIELDS, path, "template")
-    if draft is None or FAULTY in draft.values.values():
-        return FAULTY
-    return SmsTemplate(**draft.values)
-
-
-def sms_templates(reader: Reader, value: Value, path: str) -> Any:
-    """SMS templates, each name once."""
-    found = several(_sms_template)(reader, value, path)
-    if found is FAULTY:
-        return FAULTY
-    names = [one.name for one in found]
-    repeated = next((one for one in names if names.count(one) > 1), None)
-    if repeated is not None:
-        return reader.fault(value.line, path, f"there are two templates {repeated}")
-    return found
+sms_templates = named_once(record(SmsTemplate, SMS_TEMPLATE_FIELDS, "template"), "template")
+"""SMS templates, each name once."""

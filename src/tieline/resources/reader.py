@@ -62,6 +62,10 @@ class Draft:
         return self.line_of(name)
 
 
+Check = Callable[["Reader", Draft, str], _Faulty | None]
+"""Looks at a mapping whose fields are good one by one. `FAULTY` when they are not together, and that was reported."""
+
+
 @dataclass(slots=True)
 class Reader:
     """The state of one reading: the file's name, the environment for `value_from_env`, and the faults so far."""
@@ -200,6 +204,36 @@ def several(read_one: Read) -> Read:
         items = value.items if value.kind == "list" else (value,)
         found = [read_one(reader, item, f"{path}[{index}]") for index, item in enumerate(items)]
         return FAULTY if any(item is FAULTY for item in found) else tuple(found)
+
+    return read
+
+
+def named_once(read_one: Read, noun: str) -> Read:
+    """A list of records, each name once."""
+
+    def read(reader: Reader, value: Value, path: str) -> Any:
+        found = several(read_one)(reader, value, path)
+        if found is FAULTY:
+            return FAULTY
+        names = [one.name for one in found]
+        repeated = next((one for one in names if names.count(one) > 1), None)
+        if repeated is not None:
+            return reader.fault(value.line, path, f"the {noun} {repeated!r} is given twice")
+        return found
+
+    return read
+
+
+def record(make: Callable[..., Any], table: tuple[Field, ...], noun: str, check: Check | None = None) -> Read:
+    """A mapping, read by a table of fields into a record, unless `check` finds its fields at odds with each other."""
+
+    def read(reader: Reader, value: Value, path: str) -> Any:
+        draft = reader.fields(value, table, path, noun)
+        if draft is None or FAULTY in draft.values.values():
+            return FAULTY
+        if check is not None and check(reader, draft, path) is FAULTY:
+            return FAULTY
+        return make(**draft.values)
 
     return read
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.resources.documents import faults, plan
@@ -210,7 +210,6 @@ def backwards(resources: Resources) -> Resources:
 
 
 @given(mixtures(with_pools=True))
-@settings(max_examples=300)
 def test_what_has_no_fault_leaves_no_call_in_doubt(resources: Resources) -> None:
     if messages(resources):
         return
@@ -224,7 +223,6 @@ def test_what_has_no_fault_leaves_no_call_in_doubt(resources: Resources) -> None
 
 
 @given(mixtures(with_pools=False))
-@settings(max_examples=300)
 def test_what_has_a_fault_leaves_a_call_in_doubt(resources: Resources) -> None:
     torn = any(
         is_torn(resources, trunk, number) for trunk, number in product(every_trunk(resources), NUMBERS)
