@@ -228,7 +228,7 @@ class Server:
         self.outward.reach.http = self.settings.server.public_url or http
         app = create_app(self.http)
         self.outward.mount(app.rest)
-        self._web = WebServer(app)
+        self._web = WebServer(app, self.settings.http.max_connections)
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]), name="http")
         self._closers.append(self._stop_web)
         chores = (self._watch(), self._prune(), watch_lag(self.admission.note_lag))

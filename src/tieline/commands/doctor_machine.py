@@ -54,17 +54,18 @@ def _synchronised() -> bool | None:
 
 
 def check_file_limit(settings: Settings) -> Iterator[Finding]:
-    """Whether we may have as many sockets open as the call limit asks for."""
+    """Whether we may have as many sockets open as the limits of calls and of HTTP's connections ask for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = FILES_AT_REST + FILES_PER_CALL * settings.server.max_calls
+    needed = FILES_AT_REST + FILES_PER_CALL * settings.server.max_calls + settings.http.max_connections
+    wanted = f"{settings.server.max_calls} calls and {settings.http.max_connections} connections of HTTP"
     if hard != resource.RLIM_INFINITY and hard < needed:
         yield Finding(
-            "files", "fault", f"{hard} open files are allowed; {settings.server.max_calls} calls need about {needed}",
-            "Raise the limit (`LimitNOFILE=` in the systemd unit), or lower server.max_calls.",
+            "files", "fault", f"{hard} open files are allowed; {wanted} need about {needed}",
+            "Raise the limit (`LimitNOFILE=` in the systemd unit), or lower server.max_calls or http.max_connections.",
         )  # fmt: skip
     elif soft < needed:
         yield Finding(
-            "files", "advice", f"{soft} open files are allowed now; {settings.server.max_calls} calls need {needed}",
+            "files", "advice", f"{soft} open files are allowed now; {wanted} need {needed}",
             f"Run `ulimit -n {needed}` first, or set `LimitNOFILE=` in the systemd unit.",
         )  # fmt: skip
     else:

@@ -78,6 +78,12 @@ class HttpSettings(Record):
 
     host: Annotated[str, _about("Address that HTTP listens on.")] = "127.0.0.1"
     port: Annotated[_Port, _about("Port that HTTP listens on; 0 takes a free one.")] = 8080
+    max_connections: Annotated[
+        Annotated[int, Meta(ge=1)],
+        _about(
+            "Connections at a time, with browsers and media streams; further ones get 503 with Retry-After."
+        ),
+    ] = 1000
     attributes_max_bytes: Annotated[
         Annotated[int, Meta(ge=2)],
         _about("Largest `attributes` object of a reservation, as JSON text; larger ones get 413.", "bytes"),

@@ -19,8 +19,18 @@ from starlette.routing import Match, Route
 from tieline.errors import TielineError
 from tieline.http import errors
 from tieline.http.conversations import ConversationRoutes
-from tieline.http.errors import HttpError
-from tieline.http.exchange import ClientLeft, Receive, Scope, Send, correlation_id
+from tieline.http.errors import HttpError, error_response
+from tieline.http.exchange import (
+    CLOSE,
+    RETRY_AFTER,
+    AsgiHandler,
+    ClientLeft,
+    Receive,
+    Scope,
+    Send,
+    correlation_id,
+    send_json,
+)
 from tieline.http.handoff_state import GetHandoff
 from tieline.http.health import LIVE_PATH, HealthRoutes, Live
 from tieline.http.openapi import openapi_document
@@ -32,9 +42,9 @@ from tieline.http.routes import Route as ApiRoute
 from tieline.http.schemas import HandoffError
 from tieline.http.services import Services
 from tieline.observe.logging import get_logger
+from tieline.observe.metrics import Metrics
 
 Handler = Callable[[Request], Awaitable[Response]]
-AsgiHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = get_logger("http")
 
@@ -42,9 +52,10 @@ log = get_logger("http")
 class HttpApp:
     """The ASGI application; `hot` maps method and path to the handlers on bare ASGI."""
 
-    def __init__(self, hot: dict[tuple[str, str], AsgiHandler], rest: FastAPI) -> None:
+    def __init__(self, hot: dict[tuple[str, str], AsgiHandler], rest: FastAPI, metrics: Metrics) -> None:
         self.hot = hot
         self.rest = rest
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,6 +65,16 @@ class HttpApp:
                 await handler(scope, receive, send)
                 return
         await self.rest(scope, receive, send)
+
+    async def full(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request on a connection that is one too many. Alive we are all the same."""
+        if scope["path"] == LIVE_PATH:
+            await self(scope, receive, send)
+            return
+        error = HttpError(503, "too_many_connections", "there are too many connections", (RETRY_AFTER, CLOSE))
+        self.metrics.count_request("other", error.status)
+        correlation = correlation_id(dict(scope["headers"]))
+        await send_json(send, error.status, errors.reserve_body(error), correlation, error.headers)
 
 
 def create_app(services: Services) -> HttpApp:
@@ -100,7 +121,7 @@ def create_app(services: Services) -> HttpApp:
         answer = HttpError(
             status, message.replace(" ", "_"), f"{message}: {request.method} on this path", raw
         )
-        return _finish(services, "other", request, _error_response(answer, errors.reserve_body(answer)))
+        return _finish(services, "other", request, error_response(answer, errors.reserve_body(answer)))
 
     app.add_exception_handler(HTTPException, not_routed)
     hot: dict[tuple[str, str], AsgiHandler] = {
@@ -112,7 +133,7 @@ def create_app(services: Services) -> HttpApp:
         path,
     ), handler in hot.items():  # for HEAD, and to say which methods there are
         app.router.routes.append(Route(path, handler, methods=[method]))
-    return HttpApp(hot, app)
+    return HttpApp(hot, app, services.metrics)
 
 
 def _guarded(services: Services, route: ApiRoute, handler: Handler) -> Handler:
@@ -126,13 +147,13 @@ def _guarded(services: Services, route: ApiRoute, handler: Handler) -> Handler:
         except ClientLeft:
             response = Response(status_code=400)
         except HttpError as error:
-            response = _error_response(error, body(error))
+            response = error_response(error, body(error))
         except TielineError as error:
             answer = errors.from_exception(error)
-            response = _error_response(answer, body(answer))
+            response = error_response(answer, body(answer))
         except Exception:
             answer = errors.internal_error()
-            response = _error_response(answer, body(answer))
+            response = error_response(answer, body(answer))
             response.headers["x-correlation-id"] = correlation_id(dict(request.scope["headers"])).decode()
             log.exception(
                 "= request failed", route=route.name, correlation_id=response.headers["x-correlation-id"]
@@ -148,11 +169,4 @@ def _finish(services: Services, label: str, request: Request, response: Response
     if "x-correlation-id" not in response.headers:
         response.headers["x-correlation-id"] = correlation_id(dict(request.scope["headers"])).decode()
     services.metrics.count_request(label, response.status_code)
-    return response
-
-
-def _error_response(error: HttpError, body: bytes) -> Response:
-    response = Response(body, status_code=error.status, media_type="application/json")
-    for name, value in error.headers:
-        response.headers[name.decode()] = value.decode()
     return response

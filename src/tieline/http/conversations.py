@@ -12,7 +12,8 @@ from starlette.responses import Response
 from tieline.errors import InvalidInput
 from tieline.http.auth import authenticate, key_from_headers, require_scope, resolve_project
 from tieline.http.errors import HttpError
-from tieline.http.reservations import read_limit
+from tieline.http.exchange import json_response
+from tieline.http.query import read_limit, read_time
 from tieline.http.services import Services
 from tieline.model.conversation import Conversation, OutcomeStatus
 from tieline.model.project import Account, Project, Scope
@@ -41,7 +42,7 @@ class ConversationRoutes:
             limit=read_limit(query.get("limit"), 50, MAX_LISTED),
         )
         found = await self._services.conversations.conversations(wanted)
-        return _json({"conversations": [conversation_summary(one) for one in found]})
+        return json_response({"conversations": [conversation_summary(one) for one in found]})
 
     async def one(self, request: Request) -> Response:
         """`GET .../{conversation_id}`."""
@@ -49,7 +50,7 @@ class ConversationRoutes:
         found = await self._services.conversations.conversation(request.path_params["conversation_id"])
         if found is None or (found.opened.account, found.opened.project) != (account.id, project.id):
             raise HttpError(404, "unknown", "the project has no such conversation")
-        return _json(conversation_view(found))
+        return json_response(conversation_view(found))
 
     def _caller(self, request: Request) -> tuple[Account, Project]:
         services = self._services
@@ -126,14 +127,7 @@ def conversation_view(conversation: Conversation) -> dict[str, Any]:
 def _time(given: str | None) -> datetime | None:
     if given is None or not given:
         return None
-    try:
-        time = datetime.fromisoformat(given)
-    except ValueError:
-        time = None
+    time = read_time(given)
     if time is None or time.tzinfo is None:
         raise InvalidInput("`before` must be an ISO 8601 time with its zone, like 2026-01-31T12:00:00Z")
     return time
-
-
-def _json(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")

@@ -10,6 +10,7 @@ import math
 from http import HTTPStatus
 
 import msgspec
+from starlette.responses import Response
 
 from tieline.errors import Conflict, InvalidInput, NotFound, TielineError, Unavailable
 
@@ -79,6 +80,12 @@ def from_exception(error: TielineError) -> HttpError:
 def internal_error() -> HttpError:
     """The answer for a defect: it says nothing about the inside."""
     return HttpError(500, "internal_error", "internal error; the correlation id finds it in the log")
+
+
+def error_response(error: HttpError, body: str | bytes, media_type: str = "application/json") -> Response:
+    """The answer with its headers."""
+    headers = {name.decode(): value.decode() for name, value in error.headers}
+    return Response(body, error.status, headers, media_type=media_type)
 
 
 def reserve_body(error: HttpError) -> bytes:

@@ -8,14 +8,20 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+import msgspec
+from starlette.responses import Response
+
 from tieline.http.errors import HttpError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 CORRELATION_HEADER = b"x-correlation-id"
+RETRY_AFTER = (b"retry-after", b"5")
+CLOSE = (b"connection", b"close")
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _PROCESS_ID = os.urandom(12).hex().encode()
 _counter = itertools.count(1)
@@ -76,9 +82,12 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
 
 
 def _too_large(limit: int) -> HttpError:
-    return HttpError(
-        413, "body_too_large", f"the body is larger than {limit} bytes", ((b"connection", b"close"),)
-    )
+    return HttpError(413, "body_too_large", f"the body is larger than {limit} bytes", (CLOSE,))
+
+
+def json_response(value: object) -> Response:
+    """An answer of 200 in JSON."""
+    return Response(msgspec.json.encode(value), media_type="application/json")
 
 
 async def send_json(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +15,7 @@ from tieline.calls.outcomes import handoff_answer
 from tieline.errors import InvalidInput
 from tieline.http.auth import authenticate, key_from_headers, require_scope, resolve_project
 from tieline.http.errors import HttpError
-from tieline.http.exchange import check_json_type, read_body
+from tieline.http.exchange import check_json_type, json_response, read_body
 from tieline.http.json_input import parse_json
 from tieline.http.services import Services
 from tieline.model.conversation import OutcomeStatus
@@ -94,9 +93,7 @@ class GetHandoff:
                 "no matching handoff state: the call is still up",
                 ((b"retry-after", b"1"),),
             )
-        return Response(
-            msgspec.json.encode(handoff_answer(found, five9=five9)), media_type="application/json"
-        )
+        return json_response(handoff_answer(found, five9=five9))
 
 
 def wait_seconds(given: str | None, longest: float) -> float:

@@ -8,8 +8,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tieline.errors import InvalidInput
 from tieline.http.auth import authenticate, key_from_headers, key_project, require_scope
+from tieline.http.exchange import json_response
+from tieline.http.query import read_limit
 from tieline.http.services import Services
 from tieline.model.project import ApiKey, Scope
 from tieline.model.reservation import Reservation
@@ -27,13 +28,13 @@ class ReservationRoutes:
         """`GET .../{reservation_id}`."""
         _, project = self._caller(request)
         found = await self._services.reservations.get(project, request.path_params["reservation_id"])
-        return _json(reservation_view(found, attributes=True))
+        return json_response(reservation_view(found, attributes=True))
 
     async def release(self, request: Request) -> Response:
         """`DELETE .../{reservation_id}`: 409 when a call has already arrived on it."""
         _, project = self._caller(request)
         released = await self._services.reservations.release(project, request.path_params["reservation_id"])
-        return _json(reservation_view(released, attributes=True))
+        return json_response(reservation_view(released, attributes=True))
 
     async def several(self, request: Request) -> Response:
         """`GET ...?pool=&limit=`: the newest reservations of the key's project."""
@@ -41,14 +42,14 @@ class ReservationRoutes:
         _, project = self._caller(request, pool)
         limit = read_limit(request.query_params.get("limit"), 100, MAX_LISTED)
         found = await self._services.reservations.list(project, pool=pool, limit=limit)
-        return _json({"reservations": [reservation_view(one, attributes=False) for one in found]})
+        return json_response({"reservations": [reservation_view(one, attributes=False) for one in found]})
 
     async def pool_stats(self, request: Request) -> Response:
         """`GET /v1/pools/{pool}/stats`."""
         name = request.path_params["pool"]
         _, project = self._caller(request, name)
         stats = await self._services.reservations.stats(project, name)
-        return _json(msgspec.to_builtins(stats))
+        return json_response(msgspec.to_builtins(stats))
 
     def _caller(self, request: Request, pool: str | None = None) -> tuple[ApiKey, str]:
         services = self._services
@@ -56,15 +57,6 @@ class ReservationRoutes:
         key = authenticate(services.directory, key_from_headers(headers), services.clock, services.uses)
         require_scope(key, Scope.DNI_RESERVE)
         return key, key_project(services.directory, key, pool)
-
-
-def read_limit(given: str | None, default: int, most: int) -> int:
-    """The value of `?limit=`. Raises `InvalidInput` when it is no whole number from 1 to `most`."""
-    if given is None or not given:
-        return default
-    if not given.isascii() or not given.isdigit() or len(given) > 6 or not 1 <= int(given) <= most:
-        raise InvalidInput(f"`limit` must be a whole number from 1 to {most}")
-    return int(given)
 
 
 def reservation_view(reservation: Reservation, *, attributes: bool) -> dict[str, Any]:
@@ -86,7 +78,3 @@ def reservation_view(reservation: Reservation, *, attributes: bool) -> dict[str,
     if attributes:
         view["attributes"] = msgspec.Raw(reservation.attributes_json.encode())
     return view
-
-
-def _json(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")

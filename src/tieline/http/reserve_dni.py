@@ -16,6 +16,7 @@ from tieline.http import errors
 from tieline.http.auth import KEY_HEADER, KeyGate, key_project
 from tieline.http.errors import HttpError
 from tieline.http.exchange import (
+    RETRY_AFTER,
     ClientLeft,
     Receive,
     Scope,
@@ -85,7 +86,7 @@ class ReserveDni:
         directory = services.directory
         key = self._gate.check(directory, headers.get(KEY_HEADER))
         if services.health.draining:
-            raise HttpError(503, "draining", "the server is shutting down", ((b"retry-after", b"5"),))
+            raise HttpError(503, "draining", "the server is shutting down", (RETRY_AFTER,))
         check_json_type(headers)
         body = await read_body(headers, receive, self._max_body)
         fields = parse_json(body)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tieline.errors import InvalidInput, TielineError
-from tieline.http.errors import HttpError, internal_error
+from tieline.http.errors import HttpError, error_response, internal_error
 from tieline.http.exchange import ClientLeft, read_body
 from tieline.integrations.twilio.signature import (
     SIGNATURE_HEADER,
@@ -61,8 +61,7 @@ class SignedForms:
 
         def refuse(error: HttpError, result: str = "refused") -> Response:
             self._metrics.inc(metric, name, result)
-            headers = {header.decode(): value.decode() for header, value in error.headers}
-            return Response(error.message, error.status, headers, media_type="text/plain")
+            return error_response(error, error.message, "text/plain")
 
         async def answer(request: Request) -> Response:
             path = request.url.path

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 
 import uvicorn
 
+from tieline.http.app import HttpApp
 from tieline.http.connection import HttpConnection
 
 
 class WebServer(uvicorn.Server):
-    """uvicorn inside our loop: the signals are ours."""
+    """uvicorn inside our loop: the signals are ours. Of more than `most` connections the last are turned away."""
 
-    def __init__(self, app: object) -> None:
+    def __init__(self, app: HttpApp, most: int) -> None:
         super().__init__(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]
-                http=HttpConnection,
+                app,
+                http=partial(HttpConnection, most=most, full=app.full),  # type: ignore[arg-type]
                 ws="websockets-sansio",
                 ws_max_size=1 << 20,
                 lifespan="on",

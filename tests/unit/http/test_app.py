@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.unit.http.world import RESERVE, World
 from tieline.calls.trunk_watch import TrunkHealth, TrunkState
+from tieline.http.app import create_app
 
 
 async def test_live(world: World) -> None:
@@ -96,3 +98,14 @@ async def test_live_answers_head(world: World) -> None:
 async def test_openapi_is_served(world: World) -> None:
     document = (await world.get("/openapi.json", None)).json()
     assert document["openapi"].startswith("3.")
+
+
+async def test_a_connection_too_many_is_told_when_to_come_back(world: World) -> None:
+    transport = httpx.ASGITransport(create_app(world.services).full)
+    async with httpx.AsyncClient(transport=transport, base_url="http://tieline") as client:
+        answer = await client.post(RESERVE, json={"attributes": {}})
+        assert (answer.status_code, answer.json()["code"]) == (503, "too_many_connections")
+        assert (answer.headers["retry-after"], answer.headers["connection"]) == ("5", "close")
+        assert answer.headers["x-correlation-id"]
+        assert (await client.get("/health/live")).status_code == 200
+    assert 'route="other",status="503"' in world.services.metrics.render().decode()

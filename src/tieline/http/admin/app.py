@@ -27,7 +27,7 @@ from tieline.http.admin.openapi import admin_document
 from tieline.http.admin.routes import ROUTES
 from tieline.http.admin.shapes import AdminError
 from tieline.http.auth import authenticate, key_from_headers
-from tieline.http.errors import HttpError, from_exception, internal_error
+from tieline.http.errors import HttpError, error_response, from_exception, internal_error
 from tieline.http.exchange import ClientLeft, correlation_id, read_body
 from tieline.integrations.twilio.codes import TwilioRefused
 from tieline.model.principal import Principal, PrincipalKind
@@ -164,10 +164,7 @@ def _refusal(error: HttpError | TielineError) -> Response:
         status = next((status for kind, status in STATUS_OF.items() if isinstance(error, kind)), None)
         error = from_exception(error) if status is None else HttpError(status, error.code, error.message)
     body = msgspec.json.encode(AdminError(error_message=error.message, code=error.code, faults=faults))
-    response = Response(body, status_code=error.status, media_type=JSON)
-    for name, value in error.headers:
-        response.headers[name.decode()] = value.decode()
-    return response
+    return error_response(error, body)
 
 
 def _by_line(error: ConfigurationError) -> InvalidFields:

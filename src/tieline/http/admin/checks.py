@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from tieline.http.admin.declaration import AdminRoute
 from tieline.http.admin.shapes import Fields, Filter
 from tieline.http.exchange import check_json_type
 from tieline.http.json_input import parse_json
+from tieline.http.query import read_time
 
 DEEPEST = 32
 """How deep a body may be nested."""
@@ -66,7 +66,9 @@ def _read_object(headers: Mapping[bytes, bytes], body: bytes) -> dict[str, Any]:
 
 def _read_query(kind: type, given: Mapping[str, str]) -> Any:
     hints = typing.get_type_hints(kind)
-    there = {name: _time(text) if _is_time(hints.get(name)) else text for name, text in given.items() if text}
+    there: dict[str, object] = {
+        name: (_is_time(hints.get(name)) and read_time(text)) or text for name, text in given.items() if text
+    }
     try:
         return _convert(there, kind, strict=False)
     except InvalidFields as error:
@@ -84,13 +86,6 @@ def _convert(value: object, kind: type, *, strict: bool = True) -> Any:
 
 def _is_time(kind: Any) -> bool:
     return kind is datetime or datetime in typing.get_args(kind)
-
-
-def _time(text: str) -> str | datetime:
-    """Any form of ISO 8601, in whose zone the `+` may have become a space; what is none is left for the fault."""
-    with suppress(ValueError):
-        return datetime.fromisoformat(text.replace(" ", "+"))
-    return text
 
 
 def _check_depth(value: object, depth: int = 0) -> None:
