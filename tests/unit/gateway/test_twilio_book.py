@@ -65,14 +65,18 @@ def test_the_newest_tokens_of_a_call_are_good_once_and_in_time(book: CallBook) -
 
 
 def test_tokens_go_with_their_call(book: CallBook) -> None:
-    call = a_call("c")
-    book.add(call, 0.0)
-    book.add_stream_token(call, "t", 60.0)
-    book.add_sip_token(call, "s")
-    assert book.of_sip_token("s") is call
-    for index in range(3):
-        book.add(a_call(f"d{index}"), 0.0)
-    assert (book.get("c"), book.of_sip_token("s"), book.take_stream_token("t", 0.0)) == (None, None, None)
+    """One that may talk by SIP goes after those that nobody has taken up."""
+    by_sip, by_stream = a_call("by SIP"), a_call("by stream")
+    book.add(by_sip, 0.0)
+    book.add_sip_token(by_sip, "s")
+    book.add(by_stream, 0.0)
+    book.add_stream_token(by_stream, "t", 60.0)
+    for index in range(2):
+        book.add(a_call(f"r{index}", running=True), 0.0)
+    assert (book.get("by stream"), book.take_stream_token("t", 0.0)) == (None, None)
+    assert book.of_sip_token("s") is by_sip
+    book.add(a_call("r2", running=True), 0.0)
+    assert (book.get("by SIP"), book.of_sip_token("s")) == (None, None)
 
 
 def test_a_flood_of_one_tenant_leaves_anothers_call_alone(monkeypatch: pytest.MonkeyPatch) -> None:
