@@ -47,79 +47,40 @@ class Step(Record):
     weight: str
 
 
+_CONSOLE = "in the Twilio console"
+_CARDS = (
+    (Registration.REGISTERED, "good", "Registered: the number is in a Messaging Service with a verified campaign.",
+     "Nothing. Carriers take some time after a number has joined; error 30035 says so."),
+    (Registration.CAMPAIGN_PENDING, "wait", "The campaign is being reviewed.",
+     "Wait; a review takes days to weeks. Messages to the US are blocked until then (error 30034)."),
+    (Registration.CAMPAIGN_FAILED, "act", "The campaign was rejected.",
+     f"Correct what is named below {_CONSOLE} (Messaging, Regulatory Compliance, Campaigns), and submit it again."),
+    (Registration.NO_CAMPAIGN, "act", "The number's Messaging Service has no campaign.",
+     "Register a campaign for the service: what is sent, to whom, and how people agree to it."),
+    (Registration.BRAND_PENDING, "wait", "The brand (your business) is being reviewed.",
+     "Wait; then register a campaign for the number's Messaging Service."),
+    (Registration.BRAND_FAILED, "act", "The brand (your business) was rejected.",
+     f"Correct legal name, tax id and address {_CONSOLE} (Messaging, Regulatory Compliance, Brands), and submit it "
+     "again."),
+    (Registration.NO_BRAND, "act", "The account has no registered brand.",
+     f"Register your business as a brand {_CONSOLE}, then a campaign, then add the number to the campaign's Messaging "
+     "Service."),
+    (Registration.NO_SERVICE, "act", "The number is in no Messaging Service, so it belongs to no campaign.",
+     "Add it to the sender pool of the Messaging Service whose campaign is verified."),
+    (Registration.TOLL_FREE_VERIFIED, "good", "The toll-free number is verified.", "Nothing."),
+    (Registration.TOLL_FREE_PENDING, "wait", "The toll-free verification is being reviewed.",
+     "Wait. Messages to the US and Canada are blocked until then (error 30032)."),
+    (Registration.TOLL_FREE_REJECTED, "act", "The toll-free verification was rejected.",
+     "Correct what is named below and submit it again; Twilio allows that for some days."),
+    (Registration.TOLL_FREE_UNVERIFIED, "act", "The toll-free number is not verified.",
+     f"Submit its toll-free verification {_CONSOLE}. Messages are blocked until then (error 30032)."),
+    (Registration.NOT_NEEDED, "none", "Numbers of this country are not registered for A2P 10DLC.",
+     "Nothing, unless the country has rules of its own."),
+    (Registration.UNKNOWN, "wait", "Twilio does not say how far it is.", f"Look at the number {_CONSOLE}."),
+)  # fmt: skip
+
 STEPS: dict[Registration, Step] = {
-    Registration.REGISTERED: Step(
-        words="Registered: the number is in a Messaging Service with a verified campaign.",
-        next_step="Nothing. Carriers take some time after a number has joined; error 30035 says so.",
-        weight="good",
-    ),
-    Registration.CAMPAIGN_PENDING: Step(
-        words="The campaign is being reviewed.",
-        next_step="Wait; a review takes days to weeks. Messages to the US are blocked until then (error 30034).",
-        weight="wait",
-    ),
-    Registration.CAMPAIGN_FAILED: Step(
-        words="The campaign was rejected.",
-        next_step="Correct what is named below in the Twilio console (Messaging, Regulatory Compliance, Campaigns), "
-        "and submit it again.",
-        weight="act",
-    ),
-    Registration.NO_CAMPAIGN: Step(
-        words="The number's Messaging Service has no campaign.",
-        next_step="Register a campaign for the service: what is sent, to whom, and how people agree to it.",
-        weight="act",
-    ),
-    Registration.BRAND_PENDING: Step(
-        words="The brand (your business) is being reviewed.",
-        next_step="Wait; then register a campaign for the number's Messaging Service.",
-        weight="wait",
-    ),
-    Registration.BRAND_FAILED: Step(
-        words="The brand (your business) was rejected.",
-        next_step="Correct legal name, tax id and address in the Twilio console (Messaging, Regulatory Compliance, "
-        "Brands), and submit it again.",
-        weight="act",
-    ),
-    Registration.NO_BRAND: Step(
-        words="The account has no registered brand.",
-        next_step="Register your business as a brand in the Twilio console, then a campaign, then add the number to "
-        "the campaign's Messaging Service.",
-        weight="act",
-    ),
-    Registration.NO_SERVICE: Step(
-        words="The number is in no Messaging Service, so it belongs to no campaign.",
-        next_step="Add it to the sender pool of the Messaging Service whose campaign is verified.",
-        weight="act",
-    ),
-    Registration.TOLL_FREE_VERIFIED: Step(
-        words="The toll-free number is verified.", next_step="Nothing.", weight="good"
-    ),
-    Registration.TOLL_FREE_PENDING: Step(
-        words="The toll-free verification is being reviewed.",
-        next_step="Wait. Messages to the US and Canada are blocked until then (error 30032).",
-        weight="wait",
-    ),
-    Registration.TOLL_FREE_REJECTED: Step(
-        words="The toll-free verification was rejected.",
-        next_step="Correct what is named below and submit it again; Twilio allows that for some days.",
-        weight="act",
-    ),
-    Registration.TOLL_FREE_UNVERIFIED: Step(
-        words="The toll-free number is not verified.",
-        next_step="Submit its toll-free verification in the Twilio console. Messages are blocked until then "
-        "(error 30032).",
-        weight="act",
-    ),
-    Registration.NOT_NEEDED: Step(
-        words="Numbers of this country are not registered for A2P 10DLC.",
-        next_step="Nothing, unless the country has rules of its own.",
-        weight="none",
-    ),
-    Registration.UNKNOWN: Step(
-        words="Twilio does not say how far it is.",
-        next_step="Look at the number in the Twilio console.",
-        weight="wait",
-    ),
+    state: Step(words=words, next_step=next_step, weight=weight) for state, weight, words, next_step in _CARDS
 }
 """Every state with its words and its next step."""
 

@@ -44,7 +44,7 @@ REQUEST_ERRORS: dict[int, SmsError] = {
                   "Twilio reaches this server by."),
     21610: _error("The recipient has opted out of messages from this sender.",
                   "Do not send again. They can send START to the sender when they want messages."),
-    21611: _error("The sender's queue at Twilio is full: it holds more than four hours of messages.",
+    21611: _error("The sender's queue at Twilio is full: it holds as many messages as go out in ten hours.",
                   "Send more slowly, or from a Messaging Service with more numbers."),
     21612: _error("Twilio has no way to send from this sender to this recipient.",
                   "Try another kind of sender for that country or carrier."),
@@ -57,7 +57,7 @@ REQUEST_ERRORS: dict[int, SmsError] = {
     21704: _error("The Messaging Service has no senders.", "Add a number to its sender pool."),
     21705: _error("The Messaging Service's SID is not valid.", "Correct it (MG and 32 hex digits) on the template."),
     63038: _error("The account has sent as many messages as it may in one day.",
-                  "Wait for the next day, or ask Twilio to raise the limit."),
+                  "Wait until 24 hours have passed, or ask Twilio to raise the limit."),
 }  # fmt: skip
 """Codes with which Twilio refuses a request."""
 
@@ -81,9 +81,12 @@ DELIVERY_ERRORS: dict[int, SmsError] = {
     30017: _error("The carrier's network is congested.", "Send it again later."),
     30018: _error("The recipient's carrier takes only registered sender ids.",
                   "Register the sender id with Twilio, or send from a number."),
-    30022: _error("A2P 10DLC: messages came faster than the campaign's rate at the carrier.",
-                  "Send more slowly; a better-vetted brand or another use case has a higher rate."),
-    30023: _error("A2P 10DLC: the brand has sent as many messages as the carrier takes in one day.",
+    30022: _error("A2P 10DLC: messages came faster than the campaign's rate at the carrier, or too many "
+                  "to one number.",
+                  "Send more slowly, from all numbers of the campaign together; a better-vetted brand or another use "
+                  "case has a higher rate."),
+    30023: _error("A2P 10DLC: the brand, or several with its EIN together, has sent as many messages as the carrier "
+                  "takes in one day.",
                   "Wait until midnight Pacific time; a better-vetted brand has a higher limit."),
     30024: _error("The sender is not set up at the recipient's carrier (yet).",
                   "A number that was just registered takes some time at every carrier; ask Twilio when it stays so."),
@@ -125,18 +128,20 @@ CAMPAIGN_ERRORS: dict[int, SmsError] = {
                   "It cannot be submitted again."),
     30898: _error("The same EIN stands for too many brands.", "Use the brand that is registered already."),
     30899: _error("A carrier rejected the campaign.", "Read the campaign's errors in the console, and ask Twilio."),
-    30908: _error("The campaign was rejected over its privacy policy: there is none, it contradicts itself, or it lets "
-                  "mobile numbers be shared.",
-                  "Link a privacy policy that says that mobile numbers and consent are shared with nobody for "
-                  f"marketing. {_CAMPAIGN}"),
+    30908: _error("The campaign was rejected over its privacy policy: none was found, it contradicts itself, or "
+                  "it does not say that mobile numbers and consent are not shared.",
+                  "Link one public policy, on the website and in the message flow, that says that they are shared "
+                  f"with nobody for marketing. {_CAMPAIGN}"),
     30909: _error("The reviewers could not verify how people agree to the messages.",
                   f"Give the link or a picture of where people opt in. {_CAMPAIGN}"),
     30924: _error("The opt-in lacks what it has to say: kind and frequency of messages, rates, STOP.",
                   f"Put it next to the checkbox. {_CAMPAIGN}"),
     30925: _error("The opt-in form has no checkbox, or one that is ticked already.",
                   f"Add an empty checkbox for SMS alone. {_CAMPAIGN}"),
-    30932: _error("The privacy policy lets opt-in data be shared with third parties for marketing.",
-                  f"Have it say that mobile information is not shared. {_CAMPAIGN}"),
+    30932: _error("The privacy policy or the opt-in lets opt-in data be shared with third parties, or does not "
+                  "say that it is not.",
+                  "Have the policy say that mobile information and consent go to no third party or affiliate for "
+                  f"marketing, and link it in the message flow. {_CAMPAIGN}"),
     30933: _error("The campaign was rejected in review; its errors in the Twilio console name the field.",
                   f"Check consent, privacy policy and terms on the website first. {_CAMPAIGN}"),
 }  # fmt: skip
