@@ -60,11 +60,11 @@ _CARDS = (
     (Registration.BRAND_PENDING, "wait", "The brand (your business) is being reviewed.",
      "Wait; then register a campaign for the number's Messaging Service."),
     (Registration.BRAND_FAILED, "act", "The brand (your business) was rejected.",
-     f"Correct legal name, tax id and address {_CONSOLE} (Messaging, Regulatory Compliance, Brands), and submit it "
-     "again."),
+     (f"Correct legal name, tax id and address {_CONSOLE} (Messaging, Regulatory Compliance, Brands), and submit it "
+     "again.")),
     (Registration.NO_BRAND, "act", "The account has no registered brand.",
-     f"Register your business as a brand {_CONSOLE}, then a campaign, then add the number to the campaign's Messaging "
-     "Service."),
+     (f"Register your business as a brand {_CONSOLE}, then a campaign, then add the number to the campaign's Messaging "
+     "Service.")),
     (Registration.NO_SERVICE, "act", "The number is in no Messaging Service, so it belongs to no campaign.",
      "Add it to the sender pool of the Messaging Service whose campaign is verified."),
     (Registration.TOLL_FREE_VERIFIED, "good", "The toll-free number is verified.", "Nothing."),
