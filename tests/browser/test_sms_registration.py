@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,70 +11,35 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage, ServedStudio, Shoot
+from tests.integration.twilio_api.messaging import (
+    ALONE,
+    FREE,
+    LONDON,
+    PENDING,
+    US,
+    messaging_api,
+    number_sid,
+)
+from tests.integration.twilio_api.server import ACCOUNT, TOKEN
 from tieline.demo.process import ServerProcess
 
-DESK, SHOP = "MG" + "0a" * 16, "MG" + "0b" * 16
-US, PENDING, ALONE, FREE, LONDON = (
-    "+12025550143",
-    "+12025550144",
-    "+12025550145",
-    "+18005550199",
-    "+442071838750",
-)
+pytestmark = pytest.mark.needs("node", "prism")
 NUMBERS = ", ".join(
-    f'{{number: "{one}", sid: PN{at:032x}, project: front-desk}}'
-    for at, one in enumerate((US, PENDING, ALONE, FREE, LONDON))
+    f'{{number: "{one}", sid: {number_sid(one)}, project: front-desk}}'
+    for one in (US, PENDING, ALONE, FREE, LONDON)
 )
 TWILIO = f"""
 twilio:
-  - {{name: main, account: northwind, account_sid: AC{"0a" * 16}, auth_token: a token, numbers: [{NUMBERS}]}}
+  - {{name: main, account: northwind, account_sid: {ACCOUNT}, auth_token: {TOKEN}, numbers: [{NUMBERS}]}}
 """
 
 
-def _campaign(status: str, *codes: int) -> dict[str, Any]:
-    errors = [{"error_code": code, "description": "as the carriers have it"} for code in codes]
-    return {"compliance": [{"campaign_status": status, "brand_registration_sid": "BN1", "errors": errors}]}
-
-
-PAGES: dict[str, dict[str, Any]] = {
-    "/v1/Services": {
-        "services": [{"sid": DESK, "friendly_name": "Desk"}, {"sid": SHOP, "friendly_name": "Shop"}]
-    },
-    f"/v1/Services/{DESK}/PhoneNumbers": {"phone_numbers": [{"phone_number": US, "sid": "PN1"}]},
-    f"/v1/Services/{SHOP}/PhoneNumbers": {"phone_numbers": [{"phone_number": PENDING, "sid": "PN2"}]},
-    f"/v1/Services/{DESK}/Compliance/Usa2p": _campaign("FAILED", 30908),
-    f"/v1/Services/{SHOP}/Compliance/Usa2p": _campaign("IN_PROGRESS"),
-    "/v1/a2p/BrandRegistrations": {"data": [{"sid": "BN1", "status": "APPROVED"}]},
-}
-
-
-class _Account(BaseHTTPRequestHandler):
-    """What the account's Messaging API says; toll-free verifications may not be read."""
-
-    def do_GET(self) -> None:
-        found = PAGES.get(self.path.partition("?")[0])
-        status, answer = 403, {"code": 20403, "message": "no", "status": 403}
-        if found is not None:
-            (key,) = found
-            status, answer = 200, {**found, "meta": {"key": key, "next_page_url": None}}
-        text = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
-def api() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Account)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The account's Messaging API; toll-free verifications may not be read."""
+    hidden = frozenset({"/v1/Tollfree/Verifications"})
+    with messaging_api(tmp_path_factory.mktemp("messaging"), hidden=hidden) as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

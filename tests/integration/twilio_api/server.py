@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import socket
-import subprocess
-import threading
-import time
-import urllib.error
-import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
-ROOT = Path(__file__).parents[3]
-NODE_MODULES = ROOT / ".venv" / "npm" / "node_modules"
-PRISM = NODE_MODULES / ".bin" / "prism"
-DESCRIPTION = (
-    NODE_MODULES / "@twilio-alpha" / "mcp" / "twilio-oai" / "spec" / "json" / "twilio_api_v2010.json"
-)
+from tests.integration.twilio_api.prism import behind_prism
+
 ACCOUNT = "AC" + "0a" * 16
 TOKEN = "an-auth-token-of-32-characters-00"
 KEY, KEY_SECRET = "SK" + "0c" * 16, "an-api-key-secret"
@@ -185,73 +171,12 @@ def twilio_api(folder: Path) -> Iterator[TwilioApiServer]:
     """An account of two numbers, served behind Prism."""
     api = TwilioApiServer(numbers={number_sid(last): a_number(last) for last in (0, 1)})
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._serve("GET", b"")
+    def answer(method: str, path: str, authorization: str, fields: dict[str, str]) -> tuple[int, Any] | None:
+        found = api.answer(method, path, authorization, fields)
+        if api.cut and found[0] == 201:
+            api.cut = False
+            return None
+        return found
 
-        def do_POST(self) -> None:
-            self._serve("POST", self.rfile.read(int(self.headers.get("content-length") or 0)))
-
-        def _serve(self, method: str, body: bytes) -> None:
-            path, _, query = self.path.partition("?")
-            fields = dict(parse_qsl(body.decode() or query, keep_blank_values=True))
-            status, answer = api.answer(method, path, self.headers.get("authorization", ""), fields)
-            if api.cut and status == 201:
-                api.cut = False
-                self.close_connection = True
-                return
-            text = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    inner = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=inner.serve_forever, daemon=True).start()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "prism.log"
-    node = shutil.which("node") or "node"
-    with log.open("wb") as out:
-        prism = subprocess.Popen(
-            [node, str(PRISM), "proxy", "-p", str(port), "-h", "127.0.0.1", str(DESCRIPTION),
-             f"http://127.0.0.1:{inner.server_address[1]}"],
-            stdout=out, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            api.url = f"http://127.0.0.1:{port}"
-            _wait(api.url, prism)
-            api.asked.clear()
-            before = log.stat().st_size
-            yield api
-        finally:
-            prism.terminate()
-            prism.wait(10)
-            inner.shutdown()
-            inner.server_close()
-    # What Prism has to say about a message that is not as Twilio describes it.
-    told = re.sub(r"\x1b\[[0-9;]*m", "", log.read_bytes()[before:].decode(errors="replace"))
-    # Twilio's paths and unset addresses are no absolute URIs, whatever its description says of them.
-    known = ("status code", 'must match format "uri"')
-    wrong = [
-        line for line in told.splitlines() if "Violation" in line and not any(one in line for one in known)
-    ]
-    assert wrong == []
-
-
-def _wait(url: str, prism: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert prism.poll() is None, "Prism did not start"
-        try:
-            urllib.request.urlopen(f"{url}/2010-04-01/Accounts/{ACCOUNT}.json", timeout=5)
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("Prism did not begin to serve")
+    with behind_prism(folder, "twilio_api_v2010.json", answer, api.asked.clear) as api.url:
+        yield api
