@@ -15,7 +15,7 @@ from tieline.observe.logging import get_logger
 from tieline.studio.app import services
 from tieline.studio.entry.plain_page import plain_page
 from tieline.studio.entry.site import SESSION
-from tieline.studio.layout import THEME_COOKIE, drawn
+from tieline.studio.layout import THEME_COOKIE, Heading, drawn
 from tieline.studio.menu import PageInfo
 from tieline.studio.parts.states import failed, not_there
 
@@ -71,6 +71,7 @@ def _framed(session: str, title: str, content: Callable[[], None]) -> None:
     info = PageInfo("", title, "error_outline", None, 0, Right.LOOK)
     who = found.admin.sessions.who(session)
     with drawn(info, who.name, who.may, found.forms.of(session)):
+        Heading(title)
         content()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from tieline.admin.app import Admin
 from tieline.admin.errors import Forbidden
@@ -33,11 +33,15 @@ log = get_logger("studio")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Whoever looks at a page, and what the page works with. `heading` has the title row, and room for actions."""
+    """Whoever looks at a page, and what the page works with. `heading` has the title row, and room for actions.
+
+    `redraw()` draws the whole page anew after something was changed, in its place and without a navigation.
+    """
 
     services: StudioServices
     heading: Heading
     session: str
+    redraw: Callable[[], None]
 
     @property
     def who(self) -> Principal:
@@ -80,8 +84,8 @@ def page(
             found = services()
             session: str = ui.context.client.request.scope[SESSION]
             who = found.admin.sessions.who(session)
-            with drawn(info, who.name, who.may, found.forms.of(session)) as heading:
-                await _build(build, View(found, heading, session), info, parameters)
+            with drawn(info, who.name, who.may, found.forms.of(session)) as place:
+                await _Page(place, build, found, session, info, parameters).draw()
 
         signature = dict(build.__annotations__)
         signature.pop("view", None)
@@ -91,6 +95,47 @@ def page(
         return build
 
     return register
+
+
+class _Page:
+    """A page in its place within the frame."""
+
+    def __init__(
+        self,
+        place: ui.element,
+        build: Build,
+        found: StudioServices,
+        session: str,
+        info: PageInfo,
+        parameters: dict[str, str],
+    ) -> None:
+        self._place = place
+        self._build = build
+        self._services = found
+        self._session = session
+        self._info = info
+        self._parameters = parameters
+        # What a plain element has in such a slot is not shown.
+        self._aside = place.add_slot("aside")
+        self._shown: ui.element | None = None
+
+    async def draw(self) -> None:
+        """Draw the page, instead of what is there of it."""
+        first = self._shown is None
+        with self._place if first else self._aside:
+            drawn_now = ui.element("div").classes("tl-page-body")
+        with drawn_now:
+            view = View(self._services, Heading(self._info.title), self._session, self._redraw)
+            await _build(self._build, view, self._info, self._parameters)
+        before, self._shown = self._shown, drawn_now
+        if before is not None:
+            # Both in one message to the browser: nothing flashes, and the page stays where it was scrolled to.
+            before.delete()
+            drawn_now.move(self._place)
+            ui.run_javascript("tieline.refocus()")
+
+    def _redraw(self) -> None:
+        background_tasks.create(self.draw(), name="redraw a page", context=self._place)
 
 
 async def _build(build: Build, view: View, info: PageInfo, parameters: dict[str, str]) -> None:

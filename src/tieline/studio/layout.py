@@ -61,8 +61,10 @@ class Heading:
 
 
 @contextmanager
-def drawn(info: PageInfo, who: str, may: Callable[[Right], bool], sign_out_token: str) -> Iterator[Heading]:
-    """The frame around a page for somebody (`who` is their sign-in name); what is added within is its content."""
+def drawn(
+    info: PageInfo, who: str, may: Callable[[Right], bool], sign_out_token: str
+) -> Iterator[ui.element]:
+    """The frame around a page for somebody (`who` is their sign-in name); gives the place for the page itself."""
     ui.page_title(f"{info.title} · Tieline")
     theme = ui.context.client.request.cookies.get(THEME_COOKIE, "")
     dark = ui.dark_mode(THEMES.get(theme))
@@ -82,7 +84,7 @@ def drawn(info: PageInfo, who: str, may: Callable[[Right], bool], sign_out_token
         _theme_switch(dark)
         _account_menu(who, sign_out_token)
     with ui.element("div").classes("tl-page") as content:
-        yield Heading(info.title)
+        yield content
     ui.skip_link("Skip to the content", target=content)
 
 

@@ -87,6 +87,32 @@
   }
   customElements.define("tl-source", Source);
 
+  // -- focus: where it was, when a page was drawn anew -----------------------------------------------------------
+  const FOCUSABLE = "button, a, input, textarea, [tabindex='0']";
+  let focused = "";
+
+  function nameOf(element) {
+    return `${element.tagName} ${element.getAttribute("aria-label") || element.textContent.trim().slice(0, 80)}`;
+  }
+
+  document.addEventListener("focusin", (event) => {
+    // Quasar's buttons hand the focus to a span within.
+    const target = event.target.closest(FOCUSABLE);
+    if (target && target.closest(".tl-page")) focused = nameOf(target);
+  });
+
+  function refocus() {
+    setTimeout(() => { // by then a dialog that led here has gone
+      const page = document.querySelector(".tl-page");
+      const active = document.activeElement;
+      if (!page || (active && active !== document.body && active.isConnected && !active.contains(page))) return;
+      const names = page.querySelectorAll(FOCUSABLE);
+      const found = [...names].find((one) => nameOf(one) === focused) || page;
+      if (!found.hasAttribute("tabindex") && found === page) found.setAttribute("tabindex", "-1");
+      found.focus({ preventScroll: true });
+    }, 350);
+  }
+
   // -- theme, clipboard, visibility ----------------------------------------------------------------------------
   function keepTheme(theme) {
     document.cookie = `tieline_theme=${theme}; path=/; max-age=31536000; samesite=lax`;
@@ -217,5 +243,5 @@
   document.addEventListener("focusout", (event) => { if (event.target === field) close(); });
   window.addEventListener("scroll", () => { if (list) close(); }, true);
 
-  window.tieline = { keepTheme, copyText };
+  window.tieline = { keepTheme, copyText, refocus };
 })();

@@ -49,6 +49,10 @@ async def parts(view: View) -> None:
     with columns():
         _form()
         _code()
+    with card("Drawing anew"), row():
+        ui.button("Draw anew", on_click=view.redraw).props("outline")
+        ui.label("Drawn")
+        time(view.services.clock.utc())
 
 
 def _states(view: View) -> None:

@@ -336,7 +336,7 @@ class _Connection:
 
         async def save() -> None:
             await self._view.admin.twilio.change(self._view.who, one.name, dialog.form.values())
-            ui.navigate.reload()
+            self._view.redraw()
 
         dialog = Dialog(f"Credentials of {one.name}", "Check and save", save)
         with dialog:
@@ -346,7 +346,7 @@ class _Connection:
     def _disconnect(self) -> None:
         async def act() -> None:
             await self._view.admin.twilio.disconnect(self._view.who, self._connection.name)
-            ui.navigate.reload()
+            self._view.redraw()
 
         consequences = (
             "Its numbers get back the webhooks that they had before, and their calls no longer come here. "
@@ -365,7 +365,7 @@ async def _connect(view: View) -> None:
         async def act() -> None:
             found = await view.admin.twilio.connect(view.who, dialog.form.values())
             ui.notify(f"Connected: {found.name}", type="positive")
-            ui.navigate.reload()
+            view.redraw()
 
         dialog = Dialog("Connect a Twilio account", "Check and connect", act)
         with dialog:

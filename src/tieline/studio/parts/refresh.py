@@ -23,6 +23,8 @@ def refresh_every(
     timer = ui.timer(seconds, tick, immediate=immediate)
 
     async def seen(event: object) -> None:
+        if timer.is_deleted:
+            return  # the page was drawn anew, with a timer of its own
         visible = bool(getattr(event, "args", True))
         timer.active = visible
         if visible:

@@ -24,7 +24,7 @@ async def edit_pool(view: View, name: str) -> None:
 
         async def save() -> None:
             await view.admin.resources.update(view.who, "pools", name, read_terms(dialog.form))
-            ui.navigate.reload()
+            view.redraw()
 
         dialog = Dialog(f"Terms of {name}", "Save", save, width=680)
         with dialog:
@@ -68,7 +68,7 @@ def add_numbers(view: View, name: str) -> None:
             raise InvalidInput("there is no new number in this")
         await view.admin.pools.add_numbers(view.who, name, read.numbers)
         ui.notify(f"{len(read.numbers):,} numbers added", type="positive")
-        ui.navigate.reload()
+        view.redraw()
         return None
 
     async def take_file(event: events.UploadEventArguments) -> None:

@@ -124,7 +124,7 @@ def _set_secret(view: View, found: ListedProject, name: str = "") -> None:
         given = dialog.form.values()
         secret = {str(given["name"] or ""): str(given["value"] or "")}
         await view.admin.projects.change(view.who, found.slug, {}, secret)
-        ui.navigate.reload()
+        view.redraw()
 
     dialog = Dialog(f"Set {name}" if name else "Set a secret", "Set", act)
     with dialog:
@@ -139,7 +139,7 @@ async def _remove_secret(view: View, found: ListedProject, name: str) -> None:
         return
     with telling():
         await view.admin.projects.change(view.who, found.slug, {}, {name: None})
-        ui.navigate.reload()
+        view.redraw()
 
 
 def _delete(view: View, slug: str) -> None:

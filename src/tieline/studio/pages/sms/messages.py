@@ -156,7 +156,7 @@ async def _retry(view: View, message: SmsMessage) -> None:
         return
     with telling():
         await view.admin.sms.retry(view.who, message.id)
-        ui.navigate.reload()
+        view.redraw()
 
 
 def _row(one: SmsMessage) -> dict[str, Any]:

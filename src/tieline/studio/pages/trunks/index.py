@@ -100,7 +100,7 @@ async def trunk(view: View, name: str) -> None:
 
 def _actions(view: View, name: str, dialogs: ui.element) -> None:
     async def saved(_name: str) -> None:
-        ui.navigate.reload()
+        view.redraw()
 
     async def edit() -> None:
         dialogs.clear()

@@ -95,7 +95,7 @@ def _actions(view: View, found: ListedWebhook) -> None:
     async def edit() -> None:
         async def act() -> None:
             await admin.update(view.who, name, {**dialog.form.values()})
-            ui.navigate.reload()
+            view.redraw()
 
         with telling():
             dialog = Dialog(f"Edit {name}", "Save", act)
@@ -107,7 +107,7 @@ def _actions(view: View, found: ListedWebhook) -> None:
         if found.disabled or await ask(f"Disable {name}?", text, "Disable", danger=True):
             with telling():
                 await admin.update(view.who, name, {"disabled": None if found.disabled else True})
-                ui.navigate.reload()
+                view.redraw()
 
     async def remove() -> None:
         await admin.remove(view.who, name)
@@ -139,7 +139,7 @@ def _rotate(view: View, name: str) -> None:
             if hours
             else "The old secret signs no more: put the new one into your receiver at once."
         )
-        show_secret(name, made.secret, text, ui.navigate.reload)
+        show_secret(name, made.secret, text, view.redraw)
 
     dialog = Dialog(f"Replace the secret of {name}", "Replace", act)
     with dialog:
