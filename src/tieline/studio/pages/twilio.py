@@ -17,7 +17,8 @@ from tieline.studio.parts.cards import row, section, stack, titled_card, values
 from tieline.studio.parts.code import code_block
 from tieline.studio.parts.dialogs import Dialog, confirm_by_name
 from tieline.studio.parts.forms import Form
-from tieline.studio.parts.states import Tone, badge, empty, failed, tell
+from tieline.studio.parts.index_page import Index, Nothing
+from tieline.studio.parts.states import Tone, badge, failed, tell
 from tieline.studio.parts.tables import Column, DataTable, table
 
 POOLS_ONLY = ""
@@ -57,16 +58,20 @@ COLUMNS = (
     ),
 )  # fmt: skip
 
+NOTHING = Nothing(
+    "cell_tower",
+    "No Twilio account is connected",
+    "Connect one with its Account SID and Auth Token, and its numbers can bring calls and messages to your projects "
+    "and pools.",
+)
+
 
 @page("/twilio", "Twilio", icon="cell_tower", group=Group.TELEPHONY, order=30, right=Right.LOOK)
 async def twilio(view: View) -> None:
     """Every connection with its numbers."""
     view.heading.subtitle("Calls and messages to telephone numbers of your own Twilio account.")
     connections = await view.admin.twilio.connections(view.who)
-    may = view.may(Right.TELEPHONY)
-    if may:
-        with view.heading.actions:
-            ui.button("Connect", icon="add_link", on_click=lambda: _connect(view)).props("unelevated")
+    index = Index(view, Right.TELEPHONY, "Connect", lambda: _connect(view), NOTHING, icon="add_link")
     if not view.admin.twilio.reachable:
         tell(
             "Twilio cannot reach this server",
@@ -75,12 +80,7 @@ async def twilio(view: View) -> None:
             Tone.WARN,
         )
     if not connections:
-        text = (
-            "Connect one with its Account SID and Auth Token, and its numbers can bring calls and messages to your "
-            "projects and pools."
-        )
-        act = (lambda: _connect(view)) if may else None
-        empty("cell_tower", "No Twilio account is connected", text, "Connect" if may else "", act)
+        index.empty()
         return
     for one in connections:
         await _Connection(view, one).show()

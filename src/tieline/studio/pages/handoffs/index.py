@@ -23,11 +23,17 @@ from tieline.studio.pages.handoffs.words import (
 )
 from tieline.studio.parts.cards import grid, head, values
 from tieline.studio.parts.dialogs import confirm_by_name
+from tieline.studio.parts.index_page import Index, Nothing
 from tieline.studio.parts.menus import action, actions_menu
 from tieline.studio.parts.projects import pick_project
-from tieline.studio.parts.states import Tone, badge, chip, empty
+from tieline.studio.parts.states import Tone, badge, chip
 
 SHOWN_HEADERS = 6
+NOTHING = Nothing(
+    "phone_forwarded",
+    "No handoff yet",
+    "Add one, and the agent can hand callers over to it. The first one becomes the default.",
+)
 
 
 @page("/handoffs", "Call Handoffs", icon="phone_forwarded", group=Group.BUILD, order=20)
@@ -44,11 +50,9 @@ class HandoffCards:
 
     def __init__(self, view: View, project: str) -> None:
         self._view, self._project = view, project
-        self._builds = view.may(Right.BUILD)
+        self._index = Index(view, Right.BUILD, "Add Handoff", self._add, NOTHING)
+        self._builds = self._index.may_add
         self._listed: Sequence[ListedDestination] = ()
-        if self._builds:
-            with view.heading.actions:
-                ui.button("Add Handoff", icon="add", on_click=self._add).props("unelevated")
         self._box = ui.element("div").classes("tl-stack")
         self._dialogs = ui.element("div")
 
@@ -58,12 +62,7 @@ class HandoffCards:
         self._box.clear()
         with self._box:
             if not self._listed:
-                with ui.element("div").classes("tl-card"):
-                    text = "Add one, and the agent can hand callers over to it. The first one becomes the default."
-                    if self._builds:
-                        empty("phone_forwarded", "No handoff yet", text, "Add Handoff", self._add)
-                    else:
-                        empty("phone_forwarded", "No handoff yet")
+                self._index.empty()
                 return
             with grid(340):
                 for one in self._listed:

@@ -12,26 +12,26 @@ from tieline.studio.pages.pools.gauges import free, shares
 from tieline.studio.parts.cards import card, grid
 from tieline.studio.parts.dialogs import Dialog
 from tieline.studio.parts.gauges import StackedBar
+from tieline.studio.parts.index_page import Index, Nothing
 from tieline.studio.parts.refresh import refresh_every
-from tieline.studio.parts.states import Tone, badge, empty, set_badge
+from tieline.studio.parts.states import Tone, badge, set_badge
+
+NOTHING = Nothing(
+    "dialpad",
+    "No pools yet",
+    "A pool is a set of your numbers. A client reserves one with attributes, has its phone system dial it, and the "
+    "call brings the attributes to the agent: for networks that pass no SIP headers.",
+)
 
 
 @page("/pools", "Numbers & Pools", icon="dialpad", group=Group.TELEPHONY, order=10)
 async def pools(view: View) -> None:
     """A card for each pool."""
     view.heading.subtitle("Numbers that are lent to one caller at a time, so that a call can carry context.")
+    index = Index(view, Right.TELEPHONY, "Add pool", lambda: add_pool(view), NOTHING)
     found = await view.admin.pools.pools(view.who)
-    if view.may(Right.TELEPHONY):
-        with view.heading.actions:
-            ui.button("Add pool", icon="add", on_click=lambda: add_pool(view)).props("unelevated")
     if not found:
-        with card():
-            empty(
-                "dialpad", "No pools yet",
-                "A pool is a set of your numbers. A client reserves one with attributes, has its phone system dial it, "
-                "and the call brings the attributes to the agent: for networks that pass no SIP headers.",
-                *(("Add pool", lambda: add_pool(view)) if view.may(Right.TELEPHONY) else ()),
-            )  # fmt: skip
+        index.empty()
         return
     cards: dict[str, _PoolCard] = {}
     with grid(360):

@@ -9,13 +9,12 @@ from nicegui import ui
 from tieline.admin.projects import ListedProject
 from tieline.model.environment import Environment
 from tieline.model.user import Right
-from tieline.studio.frame import Group, View, page, telling
+from tieline.studio.frame import Group, View, page
 from tieline.studio.pages.projects.fields import add_fields, environment_badge
-from tieline.studio.parts.cards import card
 from tieline.studio.parts.dialogs import Dialog
 from tieline.studio.parts.forms import Form
-from tieline.studio.parts.states import empty
-from tieline.studio.parts.tables import Column, DataTable
+from tieline.studio.parts.index_page import Index, Nothing
+from tieline.studio.parts.tables import Column
 
 COLUMNS = (
     Column("slug", "Project"),
@@ -25,6 +24,11 @@ COLUMNS = (
     Column("pools", "Pools", "chips", sortable=False),
     Column("destinations", "Handoffs", "number"),
 )
+NOTHING = Nothing(
+    "smart_toy",
+    "No projects yet",
+    "Point a project at the folder of an agent, or make one that only answers and holds calls, to try a trunk out.",
+)
 
 
 @page("/projects", "Projects", icon="smart_toy", group=Group.BUILD, order=10)
@@ -33,29 +37,9 @@ async def projects(view: View) -> None:
     view.heading.subtitle(
         "A project is one agent: the code that callers talk to, its numbers and its handoffs."
     )
+    index = Index(view, Right.BUILD, "Add project", lambda: add_project(view), NOTHING)
     found = await view.admin.projects.projects(view.who)
-
-    async def add() -> None:
-        with telling():
-            await add_project(view)
-
-    may = view.may(Right.BUILD)
-    if may:
-        with view.heading.actions:
-            ui.button("Add project", icon="add", on_click=add).props("unelevated")
-    if not found:
-        with card():
-            empty(
-                "smart_toy", "No projects yet",
-                "Point a project at the folder of an agent, or make one that only answers and holds calls, to try a "
-                "trunk out.", *(("Add project", add) if may else ()),
-            )  # fmt: skip
-        return
-    with card(flush=True):
-        DataTable(
-            COLUMNS, [_row(one) for one in found], label="Projects", sort_by="slug",
-            on_open=lambda slug: ui.navigate.to(f"/projects/{slug}"),
-        )  # fmt: skip
+    index.table(COLUMNS, [_row(one) for one in found], path="/projects", label="Projects", sort_by="slug")
 
 
 def _row(one: ListedProject) -> dict[str, Any]:

@@ -11,8 +11,13 @@ from tieline.studio.pages.sms.template_form import TemplateForm
 from tieline.studio.pages.sms.words import ENVIRONMENTS, SOURCES, forced_in_words, size_in_words
 from tieline.studio.parts.cards import grid, head, values
 from tieline.studio.parts.dialogs import confirm_by_name
+from tieline.studio.parts.index_page import Index, Nothing
 from tieline.studio.parts.menus import action, actions_menu
-from tieline.studio.parts.states import Tone, badge, empty, tell
+from tieline.studio.parts.states import Tone, badge, tell
+
+NOTHING = Nothing(
+    "sms", "No template yet", "A template is a text with tokens that the agent sends by its name."
+)
 
 
 class TemplateCards:
@@ -20,10 +25,8 @@ class TemplateCards:
 
     def __init__(self, view: View, project: str) -> None:
         self._view, self._project = view, project
-        self._builds = view.may(Right.BUILD)
-        if self._builds:
-            with view.heading.actions:
-                ui.button("Add template", icon="add", on_click=lambda: self._open(None)).props("unelevated")
+        self._index = Index(view, Right.BUILD, "Add template", lambda: self._open(None), NOTHING)
+        self._builds = self._index.may_add
         self._box = ui.element("div").classes("tl-stack")
         self._dialogs = ui.element("div")
 
@@ -33,12 +36,7 @@ class TemplateCards:
         self._box.clear()
         with self._box:
             if not listed:
-                with ui.element("div").classes("tl-card"):
-                    text = "A template is a text with tokens that the agent sends by its name."
-                    if self._builds:
-                        empty("sms", "No template yet", text, "Add template", lambda: self._open(None))
-                    else:
-                        empty("sms", "No template yet", text)
+                self._index.empty()
                 return
             with grid(340):
                 for one in listed:

@@ -17,9 +17,10 @@ from tieline.studio.pages.trunks.form import edit_trunk, show_profile
 from tieline.studio.parts.cards import card, columns, stack, values
 from tieline.studio.parts.code import code_block
 from tieline.studio.parts.dialogs import confirm_by_name
+from tieline.studio.parts.index_page import Index, Nothing
 from tieline.studio.parts.refresh import refresh_every
 from tieline.studio.parts.states import Tone, badge, chip, set_badge
-from tieline.studio.parts.tables import Column, table
+from tieline.studio.parts.tables import Column
 
 REFRESH_S = 2.0
 
@@ -31,6 +32,12 @@ COLUMNS = (
     Column("calls", "Calls up", "number"),
     Column("limit", "At most", "number"),
     Column("pools", "Trusted by pools"),
+)
+
+NOTHING = Nothing(
+    "lan",
+    "No trunk yet",
+    "A trunk is a phone system or carrier that sends us calls. One is taken only from an address that a trunk names.",
 )
 
 STATES = {
@@ -53,16 +60,12 @@ async def trunks(view: View) -> None:
         with dialogs:
             await edit_trunk(view, None, saved)
 
-    if view.may(Right.TELEPHONY):
-        with view.heading.actions:
-            ui.button("Add trunk", icon="add", on_click=add).props("unelevated")
-    with card(flush=True):
-        shown = table(
-            COLUMNS, [_row(one) for one in await view.admin.trunks.trunks(view.who)], icon="lan",
-            nothing="No trunk yet", text="A call is taken only from an address that a trunk names.", label="Trunks",
-            sort_by="name", on_open=lambda name: ui.navigate.to(_path(name)),
-        )  # fmt: skip
+    index = Index(view, Right.TELEPHONY, "Add trunk", add, NOTHING)
     dialogs = ui.element("div")
+    found = await view.admin.trunks.trunks(view.who)
+    shown = index.table(COLUMNS, [_row(one) for one in found], path="/trunks", label="Trunks", sort_by="name")
+    if shown is None:
+        return
 
     async def refresh() -> None:
         try:

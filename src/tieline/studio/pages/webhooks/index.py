@@ -8,7 +8,7 @@ from nicegui import ui
 
 from tieline.admin.webhooks import ListedWebhook
 from tieline.model.user import Right
-from tieline.studio.frame import Group, View, page, telling
+from tieline.studio.frame import Group, View, page
 from tieline.studio.pages.webhooks.fields import (
     add_fields,
     attempt_text,
@@ -16,10 +16,9 @@ from tieline.studio.pages.webhooks.fields import (
     percent,
     show_secret,
 )
-from tieline.studio.parts.cards import card
 from tieline.studio.parts.dialogs import Dialog
-from tieline.studio.parts.states import empty
-from tieline.studio.parts.tables import Column, DataTable
+from tieline.studio.parts.index_page import Index, Nothing
+from tieline.studio.parts.tables import Column
 
 COLUMNS = (
     Column("name", "Endpoint"),
@@ -29,6 +28,12 @@ COLUMNS = (
     Column("rate", "Delivered", "number"),
     Column("waiting", "Waiting", "number"),
     Column("failed_at", "Last failure", "ago"),
+)
+NOTHING = Nothing(
+    "webhook",
+    "No endpoints yet",
+    "Name a URL, and it gets a signed request for each event: a call that ended, a handoff state that changed, a pool "
+    "that ran out of numbers.",
 )
 SHOWN_TYPES = 2
 SHORT = 60
@@ -40,29 +45,9 @@ async def webhooks(view: View) -> None:
     view.heading.subtitle(
         "URLs of yours that are told what happens: calls, handoffs, reservations, trunks, messages."
     )
+    index = Index(view, Right.BUILD, "Add endpoint", lambda: _add(view), NOTHING)
     found = await view.admin.webhooks.webhooks(view.who)
-
-    async def add() -> None:
-        with telling():
-            await _add(view)
-
-    may = view.may(Right.BUILD)
-    if may:
-        with view.heading.actions:
-            ui.button("Add endpoint", icon="add", on_click=add).props("unelevated")
-    if not found:
-        with card():
-            empty(
-                "webhook", "No endpoints yet",
-                "Name a URL, and it gets a signed request for each event: a call that ended, a handoff state that "
-                "changed, a pool that ran out of numbers.", *(("Add endpoint", add) if may else ()),
-            )  # fmt: skip
-        return
-    with card(flush=True):
-        DataTable(
-            COLUMNS, [_row(one) for one in found], label="Endpoints", sort_by="name",
-            on_open=lambda name: ui.navigate.to(f"/webhooks/{name}"),
-        )  # fmt: skip
+    index.table(COLUMNS, [_row(one) for one in found], path="/webhooks", label="Endpoints", sort_by="name")
 
 
 def _row(one: ListedWebhook) -> dict[str, Any]:
