@@ -22,10 +22,15 @@ AT_ONCE = 50
 KINDS = {
     "users": "People", "accounts": "Accounts", "projects": "Projects", "pools": "Pools", "trunks": "Trunks",
     "sip_tokens": "SIP tokens", "api_keys": "API keys", "webhooks": "Webhooks", "twilio": "Twilio",
+    "calls": "Calls", "test_calls": "Test calls", "reservations": "Reservations", "sms": "Text messages",
+    "opt_out": "Opt-outs",
 }  # fmt: skip
 """What can be chosen to see the changes of."""
 
-NOUNS = {**RESOURCE_NOUNS, "users": "person"}
+NOUNS = {
+    **RESOURCE_NOUNS, "users": "person", "calls": "call", "test_calls": "test call to", "reservations": "reservation",
+    "sms": "text message", "opt_out": "opt-out",
+}  # fmt: skip
 """What one thing of a kind is called."""
 
 WORDS = {
@@ -36,6 +41,9 @@ WORDS = {
     "change_password": "changed the password of", "password_failed": "gave a wrong password for",
     "use_link_first_owner": "became the first owner", "use_link_invitation": "accepted the invitation",
     "use_link_new_password": "set a new password by a link", "export": "exported",
+    "send": "sent", "retry": "sent once more", "test": "sent a test to", "redeliver": "sent once more to",
+    "place": "placed", "hang_up": "hung up", "reserve": "tried out", "release": "released",
+    "active": "put numbers to use in", "draining": "drained numbers of", "disabled": "disabled numbers of",
 }  # fmt: skip
 """Actions as past facts."""
 

@@ -28,16 +28,16 @@ ALL = ""
 KEY_COLUMNS = (
     Column("name", "Name"),
     Column("prefix", "Key", "mono"),
-    Column("scopes", "May", "chips", sortable=False),
+    Column("scopes", "Scopes", "chips", sortable=False),
     Column("project", "Project"),
-    Column("expires", "Expires", "time"),
-    Column("used", "Last used", "ago"),
+    Column("expires", "Expires", "time", blank="never"),
+    Column("used", "Last used", "ago", blank="never"),
 )
 TOKEN_COLUMNS = (
     Column("name", "Name"),
     Column("prefix", "Token", "mono"),
     Column("project", "Chooses project"),
-    Column("used", "Last used", "ago"),
+    Column("used", "Last used", "ago", blank="never"),
 )
 
 

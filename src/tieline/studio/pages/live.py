@@ -51,7 +51,8 @@ _NARROW = ["trunk", "project", "flow", "said", "callee", "state_since"]
 async def live(view: View) -> None:
     """All calls that are up, in a grid that is kept up to date by what has changed."""
     view.heading.subtitle("The calls that are up, as they happen. Open one to follow it.")
-    with grid(210):
+    with grid() as box:
+        box.style("grid-template-columns: repeat(auto-fit, minmax(min(100%, 150px), 1fr))")
         with card("Calls up"):
             total = ui.label("0").classes("tl-figure")
         counts = {}

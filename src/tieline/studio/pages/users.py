@@ -23,7 +23,7 @@ COLUMNS = (
     Column("role", "Role", nowrap=True),
     Column("personal_data", "Personal data", nowrap=True),
     Column("account", "Account"),
-    Column("signed_in_at", "Last signed in", "ago"),
+    Column("signed_in_at", "Last signed in", "ago", blank="never"),
     Column(
         "acts", "", "actions",
         actions=(

@@ -29,6 +29,7 @@ class Column:
     `datetime`; `badge` takes the text, and its tone (`good`, `warn`, `bad`, `info`, `quiet`) in the row's
     `<name>_tone`; `chips` takes a list of texts; `actions` shows the buttons of `actions` (name -> icon and label).
     The row's `<name>_path` makes the value a link within the studio, `<name>_sub` adds a quieter line below it.
+    `blank` stands where there is no value.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Column:
     sortable: bool = True
     nowrap: bool = False
     actions: tuple[tuple[str, str, str], ...] = ()
+    blank: str = "–"
 
 
 _BODY = """
@@ -52,7 +54,7 @@ _BODY = """
       <tl-time v-if="(col.kind === 'time' || col.kind === 'ago') && props.row[col.name]"
                :datetime="props.row[col.name]" :show="col.kind === 'ago' ? 'ago' : 'full'"></tl-time>
       <span v-else-if="props.row[col.name] === null || props.row[col.name] === undefined || props.row[col.name] === ''"
-            class="tl-muted">–</span>
+            class="tl-muted">{{ col.blank }}</span>
       <span v-else-if="col.kind === 'badge'"
             :class="'tl-badge tl-badge-' + (props.row[col.name + '_tone'] || 'quiet')">{{ props.row[col.name] }}</span>
       <span v-else-if="col.kind === 'chips'" class="tl-row" style="gap: 4px">
@@ -156,6 +158,7 @@ def _column(column: Column) -> dict[str, Any]:
         "kind": column.kind,
         "nowrap": column.nowrap or column.kind in {"number", "time", "ago", "badge"},
         "actions": [list(one) for one in column.actions],
+        "blank": column.blank,
     }
 
 

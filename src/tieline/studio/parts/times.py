@@ -108,7 +108,7 @@ def moment_field(
     """A field for date and time in `zone`; `on_change` is called when another one was entered, or none."""
     shown = field_text(at, zone)
     field = ui.input(label if zone is not UTC else f"{label} (UTC)", value=shown)
-    field.props("outlined dense type=datetime-local stack-label")
+    field.props("outlined dense type=datetime-local stack-label").classes("tl-when")
     with field:
         hint = ui.tooltip(f"Your time ({zone})" if zone is not UTC else "UTC")
         if at is not None:

@@ -30,8 +30,8 @@ COLUMNS = (
     Column("profile", "Profile"),
     Column("networks", "Calls come from", "chips", sortable=False),
     Column("calls", "Calls up", "number"),
-    Column("limit", "At most", "number"),
-    Column("pools", "Trusted by pools"),
+    Column("limit", "Call limit", "number", blank="none"),
+    Column("pools", "Trusted by pools", blank="none"),
 )
 
 NOTHING = Nothing(
@@ -134,12 +134,12 @@ async def _live_card(view: View, found: ListedTrunk) -> None:
         calls = ui.label()
         facts: dict[str, Any] = {
             "Calls come from": lambda: _chips(found.networks),
-            "Called at": found.target,
+            "Called at": found.target or "it is not called",
             "Transport": found.transport.upper(),
-            "New calls a second": found.max_cps,
+            "New calls a second": "no limit" if found.max_cps is None else f"at most {found.max_cps:g}",
             "Account": found.account or "all",
-            "Trusted by pools": ", ".join(found.pools) or None,
-            "Carries calls to": ", ".join(found.uses) or None,
+            "Trusted by pools": ", ".join(found.pools) or "none",
+            "Carries calls to": ", ".join(found.uses) or "no handoff destination",
         }
         values(facts)
 

@@ -27,7 +27,7 @@ COLUMNS = (
     Column("project", "Project"),
     Column("rate", "Delivered", "number"),
     Column("waiting", "Waiting", "number"),
-    Column("failed_at", "Last failure", "ago"),
+    Column("failed_at", "Last failure", "ago", blank="none"),
 )
 NOTHING = Nothing(
     "webhook",
