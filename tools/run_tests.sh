@@ -29,7 +29,7 @@ rm -rf build/coverage coverage.json
 mkdir -p build/coverage
 export COVERAGE_FILE="$PWD/build/coverage/measured"
 measured "${pure[@]}" -n auto --dist worksteal
-if [ ${#real[@]} -gt 0 ]; then measured "${real[@]}" -n 2 --dist loadfile; fi
+if [ ${#real[@]} -gt 0 ]; then measured "${real[@]}" -n 2 --dist loadfile --no-loadscope-reorder; fi
 if [ ${#seen[@]} -gt 0 ]; then
     measured "${seen[@]}" -n 2 --dist loadfile
     echo "-- screenshots of the studio: build/screenshots"

@@ -65,7 +65,7 @@ class RtpEnd(asyncio.DatagramProtocol):
 
     async def anything(self, after: int = 0) -> None:
         """Wait until more than `after` packets have arrived."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while len(self.heard) <= after:
                 self._changed.clear()
                 await self._changed.wait()
@@ -73,7 +73,7 @@ class RtpEnd(asyncio.DatagramProtocol):
     async def speech(self) -> None:
         """Wait until sound has been heard that had not been heard before, and then half a second of none."""
         start = len(self.heard)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(40):
             while True:
                 await self.anything(len(self.heard))
                 loud = [index for index, packet in enumerate(self.heard[start:]) if packet.loud]

@@ -69,7 +69,7 @@ api_keys:
   - {{name: records, account: northwind, scopes: ["conversations:read"], value_from_env: TEST_RECORDS_KEY}}
 """
 DESK = Path(__file__).parent / "projects" / "desk"
-SOON_S = 20.0
+SOON_S = 40.0
 """How long anything that should follow may take on a busy machine."""
 
 

@@ -134,7 +134,7 @@ class SipPeer(asyncio.DatagramProtocol):
 
     # -- hearing ----------------------------------------------------------------------------------------------
 
-    async def hear(self, wanted: str, limit_s: float = 20) -> Message:
+    async def hear(self, wanted: str, limit_s: float = 40) -> Message:
         """The next message, of those not taken yet, whose start line begins so; earlier ones are passed over."""
         async with asyncio.timeout(limit_s):
             while True:
@@ -146,7 +146,7 @@ class SipPeer(asyncio.DatagramProtocol):
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def final(self, limit_s: float = 20) -> Message:
+    async def final(self, limit_s: float = 40) -> Message:
         """The next final response."""
         while True:
             message = await self.hear("SIP/2.0 ", limit_s)
@@ -192,7 +192,7 @@ class SipPeer(asyncio.DatagramProtocol):
         kept = [line for line in request.text.split("\r\n") if re.match(r"(Via|From|To|Call-ID|CSeq):", line)]
         self.raw("\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0"]) + "\r\n\r\n")
 
-    async def bye_heard(self, limit_s: float = 20) -> Message:
+    async def bye_heard(self, limit_s: float = 40) -> Message:
         """The server's BYE, answered."""
         bye = await self.hear("BYE ", limit_s)
         self.thank(bye)

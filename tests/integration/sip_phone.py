@@ -37,7 +37,7 @@ class Phone:
     async def event(self, kind: type) -> SipEvent:
         """The next event of this kind; others are passed over."""
         while True:
-            event = await asyncio.wait_for(self.events.get(), 10)
+            event = await asyncio.wait_for(self.events.get(), 30)
             if isinstance(event, kind):
                 return event
 
@@ -96,6 +96,6 @@ async def phone(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what has no event."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)

@@ -254,7 +254,7 @@ class Sipp:
 
     async def start(
         self, target: tuple[str, int], number: str, *, mode: str = "u1", calls: int = 1, rate: int = 20,
-        source: str = "127.0.0.1", port: int | None = None, more: Sequence[str] = (), limit_s: int = 40,
+        source: str = "127.0.0.1", port: int | None = None, more: Sequence[str] = (), limit_s: int = 80,
     ) -> None:  # fmt: skip
         """Start SIPp; it ends by itself when its calls are over. `mode` is SIPp's transport: u1, un, t1, tn."""
         port = port or free_port(source)
@@ -262,7 +262,7 @@ class Sipp:
         self._process = await asyncio.create_subprocess_exec(
             "sipp", f"{target[0]}:{target[1]}", "-sf", str(self._scenario), "-i", source, "-p", str(port), "-t", mode,
             "-s", number, "-m", str(calls), "-r", str(rate), "-mp", str(free_port(source)),
-            "-nostdin", "-timeout", str(limit_s), "-timeout_error", "-recv_timeout", "20000", "-max_socket", "500",
+            "-nostdin", "-timeout", str(limit_s), "-timeout_error", "-recv_timeout", "60000", "-max_socket", "500",
             "-trace_msg", "-message_file", str(self._log), "-message_overwrite", "false", *more,
             cwd=self._folder, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

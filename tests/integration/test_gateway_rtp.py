@@ -31,7 +31,7 @@ class Peer:
         """So many packets as they come."""
         found: list[rtp.Packet] = []
         while len(found) < count:
-            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 2048), 5)
+            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 2048), 30)
             packet = rtp.parse(data)
             assert packet is not None
             found.append(packet)
@@ -46,20 +46,23 @@ async def test_frames_go_out_at_an_even_pace_with_silence_where_there_is_nothing
     peer, end = Peer(), RtpEnd(HOST)
     end.feed(b"\x10" * 160)
     assert end.waiting_s == 0
+    begun = asyncio.get_running_loop().time()
     end.connect(peer.agreed())
     quiet = await peer.packets(3)
     assert {bytes(packet.payload) for packet in quiet} == {SILENCE[PCMU]}
     end.feed(b"\x10" * 160 * CUSHION_FRAMES)
-    begun = asyncio.get_running_loop().time()
     heard = await peer.packets(CUSHION_FRAMES + 2)
     loud = [packet for packet in heard if bytes(packet.payload) != SILENCE[PCMU]]
     assert len(loud) == CUSHION_FRAMES
     assert [packet.marker for packet in loud] == [True, False, False]
-    assert asyncio.get_running_loop().time() - begun > 0.06
     every = [*quiet, *heard]
+    # A loop that was held up sends what was due since then at once, but never anything before it is due.
+    assert asyncio.get_running_loop().time() - begun > 0.02 * (len(every) - 1) - 0.005
     steps = {(b.sequence - a.sequence) & 0xFFFF for a, b in itertools.pairwise(every)}
     assert steps == {1}
-    assert {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(every)} == {160}
+    ahead = {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(every)}
+    assert 160 in ahead
+    assert {step % 160 for step in ahead} == {0}
     assert end.counts.starved == 1
     end.close()
     end.close()

@@ -333,7 +333,7 @@ async def test_lost_acks(served: Served, peer: SipPeer) -> None:
     second = await peer.final()
     third = await peer.final()
     assert first.text == second.text == third.text
-    assert 0.3 < second.at - first.at < third.at - second.at
+    assert third.at - first.at > 0.75  # 1.5 s by RFC 3261, less what the first may have been read late
     assert not any(message.start.startswith("BYE") for message in peer.messages)
     peer.ack()
     await peer.bye_heard()

@@ -144,35 +144,35 @@ class TestStream:
                 await writer.drain()
                 await asyncio.sleep(0.005)
             for _ in range(2):
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
                 assert head.startswith(b"SIP/2.0 200")
 
     async def test_ping(self) -> None:
         async with phone() as called, connected(called) as (reader, writer):
             writer.write(b"\r\n\r\n")
-            assert await asyncio.wait_for(reader.readexactly(2), 10) == b"\r\n"
+            assert await asyncio.wait_for(reader.readexactly(2), 30) == b"\r\n"
 
     async def test_no_content_length_is_answered_and_closed(self) -> None:
         async with phone() as called, connected(called) as (reader, writer):
             writer.write((OPTIONS % (1, 1)).replace(b"Content-Length: 0\r\n", b""))
-            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"SIP/2.0 400")
+            assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"SIP/2.0 400")
 
     async def test_too_long_is_answered_and_closed(self) -> None:
         async with phone(message_bytes=1_000) as called, connected(called) as (reader, writer):
             writer.write((OPTIONS % (1, 1)).replace(b"Length: 0", b"Length: 1000"))
-            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"SIP/2.0 513")
+            assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"SIP/2.0 513")
 
     @pytest.mark.parametrize("first", [b"", b"OPTIONS sip:a@b SI", OPTIONS % (1, 1) + b"OPT"])
     async def test_a_message_that_is_not_finished_in_time(self, first: bytes) -> None:
         async with phone(limits=StreamLimits(message_s=0.2)) as called, connected(called) as (reader, writer):
             writer.write(first)
-            await asyncio.wait_for(reader.read(), 10)
+            await asyncio.wait_for(reader.read(), 30)
             assert called.endpoint.connections == 0
 
     async def test_an_idle_connection_is_closed(self) -> None:
         async with phone(limits=StreamLimits(idle_s=0.3)) as called, connected(called) as (reader, writer):
             writer.write(OPTIONS % (1, 1))
-            await asyncio.wait_for(reader.read(), 10)
+            await asyncio.wait_for(reader.read(), 30)
 
     async def test_a_peer_that_does_not_read_is_cut_off(self) -> None:
         async with phone(limits=StreamLimits(unsent_bytes=20_000)) as called:
@@ -194,14 +194,14 @@ class TestStream:
     async def test_too_many_connections(self, limits: StreamLimits) -> None:
         async with phone(limits=limits) as called, connected(called) as (reader, writer):
             writer.write(OPTIONS % (1, 1))
-            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
             async with connected(called) as (other, _):
-                assert await asyncio.wait_for(other.read(), 10) == b""
+                assert await asyncio.wait_for(other.read(), 30) == b""
             assert called.endpoint.connections == 1
 
     async def test_strangers_may_not_connect(self) -> None:
         async with phone(admit=lambda _flow: Admission.DROP) as called, connected(called) as (reader, _):
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
             assert called.endpoint.connections == 0
 
     async def test_the_connection_is_used_again(self) -> None:
@@ -245,7 +245,7 @@ class TestStream:
 
             server = await asyncio.start_server(serve, *caller_address)
             called.endpoint.act(lambda stack, now: stack.bye(offered.leg_id, now))
-            await asyncio.wait_for(accepted.wait(), 10)
+            await asyncio.wait_for(accepted.wait(), 30)
             assert seen[0].startswith(b"BYE ")
             done = await called.event(ByeCompleted)
             assert isinstance(done, ByeCompleted)

@@ -114,7 +114,7 @@ async def test_where_it_came_from_is_noted(params: str, marked: str) -> None:
             text = OPTIONS.format(transport="UDP", sent_by=f"[2001:db8::9]:{port}", params=params)
             peer.sendto(text.encode(), called.address)
             loop = asyncio.get_running_loop()
-            answer = (await asyncio.wait_for(loop.sock_recv(peer, 4096), 10)).decode()
+            answer = (await asyncio.wait_for(loop.sock_recv(peer, 4096), 30)).decode()
     via = next(line for line in answer.split("\r\n") if line.startswith("Via:"))
     assert answer.startswith("SIP/2.0 200")
     assert via == f"Via: SIP/2.0/UDP [2001:db8::9]:{port};branch=z9hG4bK1;{marked.format(port=port)}"

@@ -12,7 +12,8 @@ from tests.ports import free_port
 from tieline.net.sip_connection import StreamLimits
 from tieline.sip.events import Flow, InviteReceived, OptionsCompleted, OptionsReceived, Transport
 
-QUICK = StreamLimits(keepalive_s=0.15, pong_s=0.3, message_s=0.5)
+QUICK = StreamLimits(keepalive_s=0.15, pong_s=1.5, message_s=0.5)
+"""A machine that holds both ends up for a second shall not make a pong late."""
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
 
@@ -21,7 +22,7 @@ Writer = asyncio.StreamWriter
 async def connected(to: Phone) -> AsyncIterator[tuple[Reader, Writer]]:
     reader, writer = await asyncio.open_connection(*to.address)
     writer.write(OPTIONS % (1, 1))
-    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
     try:
         yield reader, writer
     finally:
@@ -33,19 +34,19 @@ async def connected(to: Phone) -> AsyncIterator[tuple[Reader, Writer]]:
 async def test_a_silent_peer_is_pinged_and_stays_if_it_never_answered() -> None:
     async with phone(limits=QUICK) as called, connected(called) as (reader, _):
         for _ in range(4):
-            assert await asyncio.wait_for(reader.readexactly(4), 10) == b"\r\n\r\n"
+            assert await asyncio.wait_for(reader.readexactly(4), 30) == b"\r\n\r\n"
         assert called.endpoint.connections == 1
 
 
 async def test_a_peer_that_answered_once_and_then_does_not_is_gone() -> None:
     async with phone(limits=QUICK) as called, connected(called) as (reader, writer):
         for _ in range(3):
-            assert await asyncio.wait_for(reader.readexactly(4), 10) == b"\r\n\r\n"
+            assert await asyncio.wait_for(reader.readexactly(4), 30) == b"\r\n\r\n"
             writer.write(b"\r\n")
         assert called.endpoint.connections == 1
-        assert await asyncio.wait_for(reader.readexactly(4), 10) == b"\r\n\r\n"
+        assert await asyncio.wait_for(reader.readexactly(4), 30) == b"\r\n\r\n"
         with contextlib.suppress(OSError):
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
         await until(lambda: called.endpoint.connections == 0)
 
 
@@ -53,7 +54,7 @@ async def test_two_of_ours_keep_each_other() -> None:
     async with phone(limits=QUICK) as caller, phone(limits=QUICK) as called:
         caller.options(called.flow(Transport.TCP))
         await caller.event(OptionsCompleted)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(QUICK.pong_s + 0.5)
         assert caller.endpoint.connections == called.endpoint.connections == 1
         caller.options(called.flow(Transport.TCP))
         await caller.event(OptionsCompleted)
@@ -66,7 +67,7 @@ async def test_a_pong_is_no_message_that_takes_too_long() -> None:
         await asyncio.sleep(0.6)
         assert called.endpoint.connections == 1
         writer.write(OPTIONS % (2, 2))
-        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).startswith(b"SIP/2.0 200")
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).startswith(b"SIP/2.0 200")
 
 
 async def test_an_idle_connection_stays_while_a_call_lives_on_it() -> None:

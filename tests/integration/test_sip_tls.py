@@ -163,12 +163,12 @@ class TestWhoCalls:
                 reader, writer = await asyncio.open_connection(*called.secure)
                 writer.write(first)
                 with contextlib.suppress(OSError):
-                    await asyncio.wait_for(reader.read(), 10)
+                    await asyncio.wait_for(reader.read(), 30)
                 writer.close()
             _, gone = await asyncio.open_connection(*called.secure)
             gone.close()
             reader, silent = await asyncio.open_connection(*called.secure)
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
             silent.close()
             await until(lambda: called.endpoint.failed_handshakes == (5, 0))
             assert called.endpoint.connections == 0
@@ -179,9 +179,9 @@ class TestWhoCalls:
         async with phone(tls=files, limits=limits) as called:
             waiting, first = await asyncio.open_connection(*called.secure)
             turned_away, second = await asyncio.open_connection(*called.secure)
-            assert await asyncio.wait_for(turned_away.read(), 10) == b""
+            assert await asyncio.wait_for(turned_away.read(), 30) == b""
             assert called.endpoint.failed_handshakes == (0, 0)
-            assert await asyncio.wait_for(waiting.read(), 10) == b""
+            assert await asyncio.wait_for(waiting.read(), 30) == b""
             async with phone(tls=files) as caller:
                 assert await status_of(caller, called) == 200
             first.close()
@@ -190,7 +190,7 @@ class TestWhoCalls:
     async def test_strangers_that_are_dropped_get_no_handshake(self, files: TlsFiles) -> None:
         async with phone(tls=files, admit=lambda _flow: Admission.DROP) as called:
             reader, writer = await asyncio.open_connection(*called.secure)
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
             assert called.endpoint.failed_handshakes == (0, 0)
             writer.close()
 
@@ -268,7 +268,7 @@ class TestOpenssl:
                 assert client.stdin is not None
                 assert client.stdout is not None
                 client.stdin.write(PING)
-                answer = await asyncio.wait_for(client.stdout.readuntil(b"\r\n\r\n"), 10)
+                answer = await asyncio.wait_for(client.stdout.readuntil(b"\r\n\r\n"), 30)
             assert b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS" in answer
             await called.event(OptionsReceived)
 
@@ -285,7 +285,7 @@ class TestOpenssl:
     ) -> None:
         async with phone(tls=files) as called:
             async with openssl(*client_words(called, files, *words)) as client:
-                assert await asyncio.wait_for(client.wait(), 10) != 0
+                assert await asyncio.wait_for(client.wait(), 30) != 0
             await until(lambda: called.endpoint.failed_handshakes == (1, 0))
 
     async def test_a_client_with_and_without_the_certificate_that_we_ask_for(
@@ -299,11 +299,11 @@ class TestOpenssl:
                 assert client.stdin is not None
                 assert client.stdout is not None
                 client.stdin.write(PING)
-                assert b"SIP/2.0 200" in await asyncio.wait_for(client.stdout.readuntil(b"\r\n\r\n"), 10)
+                assert b"SIP/2.0 200" in await asyncio.wait_for(client.stdout.readuntil(b"\r\n\r\n"), 30)
             async with openssl(*client_words(called, files)) as client:
                 assert client.stdin is not None
                 client.stdin.write(PING)
-                assert await asyncio.wait_for(client.wait(), 10) != 0
+                assert await asyncio.wait_for(client.wait(), 30) != 0
             assert called.endpoint.failed_handshakes == (1, 0)
 
     @pytest.mark.parametrize("mutual", [False, True])
@@ -324,7 +324,7 @@ class TestOpenssl:
             leg = caller.invite(Flow(Transport.TLS, (host, port), None, SNI))
             assert server.stdin is not None
             assert server.stdout is not None
-            invite = (await asyncio.wait_for(server.stdout.readuntil(b"\r\n\r\nv=0\r\n"), 10)).decode()
+            invite = (await asyncio.wait_for(server.stdout.readuntil(b"\r\n\r\nv=0\r\n"), 30)).decode()
             start = invite.index("INVITE sip:")
             kept = [
                 line for line in invite[start:].split("\r\n") if line.startswith(("Via:", "From:", "Call-ID:", "CSeq:"))

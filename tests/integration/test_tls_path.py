@@ -178,7 +178,7 @@ async def test_who_shows_no_certificate_is_counted_out(authority: Authority, sec
     context = ssl.create_default_context(cafile=str(authority.certificate))
     reader, writer = await asyncio.open_connection(*sip_tls(secure), ssl=context, server_hostname=NAME)
     with contextlib.suppress(OSError):  # the server says so after the client's side of the handshake
-        assert await asyncio.wait_for(reader.read(1), 10) == b""
+        assert await asyncio.wait_for(reader.read(1), 30) == b""
     writer.transport.abort()
 
     async def counted() -> bool:
