@@ -51,7 +51,7 @@ TALLEST = 4000
 DRAWER_BELOW = 1024
 
 # Two browsers share the machine with two servers.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 OpenPage = Callable[..., Awaitable[Page]]
 Shoot = Callable[..., Awaitable[None]]
@@ -177,7 +177,7 @@ async def page_as(studio: ServedStudio, browser: Browser, complaints: Complaints
         contexts.append(context)
         # As after the first page: without it, a page that draws something in the viewer's zone is drawn twice.
         await context.add_cookies([{"name": "tieline_zone", "value": "Europe/Berlin", "url": studio.http}])
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         if role is not None:
             await context.add_cookies([await studio.cookie(role, **options)])  # type: ignore[list-item]
         made = await context.new_page()

@@ -291,7 +291,7 @@ class Watched:
 @pytest_asyncio.fixture(loop_scope="session")
 async def watched(hostile: HostileStudio, browser: Browser) -> AsyncIterator[Watched]:
     context = await browser.new_context(viewport=WIDE)  # type: ignore[arg-type]
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     name = EVIL[:100]
     await context.add_cookies([await hostile.cookie(Role.OWNER, name=name)])  # type: ignore[list-item]
     yield Watched(await context.new_page(), urlsplit(hostile.http).netloc)
