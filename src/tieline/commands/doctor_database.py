@@ -112,11 +112,26 @@ def check_resources(settings: Settings) -> Iterator[Finding]:
     yield from _check_secrets(settings, resources, unsealed)
     yield from _check_projects(resources)
     yield from _check_handoffs(resources)
+    yield from _check_numbers(resources)
     for pool in resources.pools:
         if not pool.numbers:
             yield Finding(
                 "resources", "fault", f"the pool {pool.name} has no numbers", "Add numbers and apply."
             )
+
+
+def _check_numbers(resources: Resources) -> Iterator[Finding]:
+    """Whether calls to every number can be meant for one project only; older databases were not kept so."""
+    from tieline.resources.number_checks import check_numbers
+
+    found: list[Finding] = []
+
+    def fault(kind: str, name: str, field: str, message: str, item: str | None = None) -> None:
+        fix = "Take it from one of them, or give the trunk an account or `require_token`."
+        found.append(Finding("resources", "fault", f"{kind}.{name}.{field}: {message}", fix))
+
+    check_numbers(resources, fault)
+    yield from found
 
 
 def _check_secrets(settings: Settings, resources: Resources, unsealed: int) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def check_resources(resources: Resources, reader: Reader, drafts: Names, sees: S
     _check_ids(resources, fault, sees)
     _check_references(resources, fault)
     _check_pools(resources, fault)
-    check_numbers(resources, fault, drafts, sees)
+    check_numbers(resources, fault, lambda kind, name: name in drafts[kind], sees)
     _check_trunks(resources, fault, drafts["trunks"], sees)
     _check_reach(resources, fault)
     _check_handoffs(resources, fault)

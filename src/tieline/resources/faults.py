@@ -15,6 +15,10 @@ Sees = Callable[[Resources, Any], bool]
 """Whether whoever is told of a fault may know of a resource: what they may not see is not named to them."""
 
 
+Touches = Callable[[str, str], bool]
+"""Whether the change at hand is about the resource of a kind and name."""
+
+
 class Fault(Protocol):
     """Takes note of a broken rule."""
 
@@ -24,4 +28,9 @@ class Fault(Protocol):
 
 def sees_all(_resources: Resources, _record: Any) -> bool:
     """Whoever has the file and the database sees everything."""
+    return True
+
+
+def touches_all(_kind: str, _name: str) -> bool:
+    """Everything is looked at."""
     return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tieline.model.project import Project
 from tieline.model.resources import Resources
-from tieline.resources.faults import Fault, Names, Sees
+from tieline.resources.faults import Fault, Sees, Touches, sees_all, touches_all
 
 ANY_TRUNK = "any trunk"
 """Stands for trunks that are not there yet: two resources of one account may both be reached over such a one."""
@@ -35,12 +35,14 @@ class _Claim:
     lends: bool = False
 
 
-def check_numbers(resources: Resources, fault: Fault, drafts: Names, sees: Sees) -> None:
+def check_numbers(
+    resources: Resources, fault: Fault, touches: Touches = touches_all, sees: Sees = sees_all
+) -> None:
     """Note each two resources that claim a number, once. Of those that the change leaves alone nothing is said."""
     holders: defaultdict[str, list[int]] = defaultdict(list)
     clashes: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
     # Those that the change touches come last: of two, the one at hand is at fault.
-    claims = sorted(_Claims(resources, drafts, sees).all(), key=lambda one: one.place is not None)
+    claims = sorted(_Claims(resources, touches, sees).all(), key=lambda one: one.place is not None)
     for index, claim in enumerate(claims):
         for number in claim.numbers:
             for other in holders[number]:
@@ -48,7 +50,7 @@ def check_numbers(resources: Resources, fault: Fault, drafts: Names, sees: Sees)
                     clashes[other, index].append(number)
             holders[number].append(index)
     for (first, second), numbers in clashes.items():
-        _tell(claims[first], claims[second], numbers, fault, drafts)
+        _tell(claims[first], claims[second], numbers, fault, touches)
 
 
 def _shared_trunks(one: _Claim, other: _Claim) -> frozenset[str]:
@@ -61,7 +63,7 @@ def _shared_trunks(one: _Claim, other: _Claim) -> frozenset[str]:
     return shared if one.account == other.account else shared - {ANY_TRUNK}
 
 
-def _tell(holder: _Claim, claim: _Claim, numbers: list[str], fault: Fault, drafts: Names) -> None:
+def _tell(holder: _Claim, claim: _Claim, numbers: list[str], fault: Fault, touches: Touches) -> None:
     more = f" (and {len(numbers) - 1} more)" if len(numbers) > 1 else ""
     shared = sorted(_shared_trunks(holder, claim) - {ANY_TRUNK})
     if claim.place is not None:
@@ -73,7 +75,7 @@ def _tell(holder: _Claim, claim: _Claim, numbers: list[str], fault: Fault, draft
         fault(*claim.place, message)
         return
     for trunk in shared:
-        if trunk in drafts["trunks"]:
+        if touches("trunks", trunk):
             # Only an account of its own, or tokens, can tell whose the calls of a trunk for all accounts are.
             fault(
                 "trunks",
@@ -86,9 +88,9 @@ def _tell(holder: _Claim, claim: _Claim, numbers: list[str], fault: Fault, draft
 class _Claims:
     """Everything in the resources that claims numbers."""
 
-    def __init__(self, resources: Resources, drafts: Names, sees: Sees) -> None:
+    def __init__(self, resources: Resources, touches: Touches, sees: Sees) -> None:
         self._resources = resources
-        self._drafts = drafts
+        self._touches = touches
         self._sees = sees
         self._projects = {project.id: project for project in resources.projects}
 
@@ -133,9 +135,9 @@ class _Claims:
             )  # fmt: skip
 
     def _place(self, kind: str, name: str, project: Project | None) -> Place | None:
-        if name in self._drafts[kind]:
+        if self._touches(kind, name):
             return kind, name, "numbers"
-        if project is not None and project.slug in self._drafts["projects"]:
+        if project is not None and self._touches("projects", project.slug):
             return "projects", project.slug, "account"
         return None
 

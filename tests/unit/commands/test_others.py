@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.commands.conftest import Tieline
-from tieline.config import SETTINGS
+from tieline.commands import doctor_database
+from tieline.config import SETTINGS, Settings
+from tieline.model.project import Project
+from tieline.model.resources import Resources
 
 
 def test_help_and_version(tieline: Tieline) -> None:
@@ -265,6 +268,23 @@ def test_help_is_quick_because_imports_are_late() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_doctor_finds_numbers_that_two_have(
+    project: Tieline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan refuses them today; in a database of an older version they may be."""
+    two = tuple(
+        Project(id=name, slug=name, account="a", answer_only=True, numbers=("100",))
+        for name in ("one", "two")
+    )
+
+    async def read(_settings: Settings) -> tuple[Resources, int]:
+        return Resources(projects=two), 0
+
+    monkeypatch.setattr(doctor_database, "read_resources", read)
+    rows = findings(project, tmp_path)["resources"]
+    assert ("fault", "projects.two.numbers: 100 already routes to one") in rows
 
 
 def test_python_m_tieline() -> None:
