@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.integration.served import Served
+from tests.integration.sip_phone import phone
 from tests.integration.test_twilio_voice import RESOURCES, record_of, steps_of
 from tests.integration.twilio_api.caller import Human, TwilioCaller
 from tests.integration.twilio_api.server import TwilioApiServer, twilio_api
+from tests.integration.twilio_api.sip_caller import SipTwilioCaller
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.needs("node", "prism"), pytest.mark.timeout(180)]
@@ -136,6 +138,22 @@ async def test_a_caller_who_was_with_the_agent_goes_to_the_fall_back(
     record = await record_of(served, caller)
     assert record["termination"]["reason"] == "interrupted"
     assert (await served.handoff(caller.sid)).answer["status"] == "ended_without_handoff"
+
+
+async def test_a_caller_who_came_by_sip_gets_bye_and_the_fall_back(
+    served: Served, api: TwilioApiServer
+) -> None:
+    async with phone() as at_twilio:
+        options: dict[str, Any] = {"api": api, "base": served.addresses.http, "callee": "+15555550102"}
+        async with SipTwilioCaller(at_twilio, served.sip_udp, **options) as caller:
+            await caller.dial()
+            await asyncio.wait_for(caller.answered.wait(), 20)
+            assert caller.ear is not None
+            await caller.ear.speech()
+            await asyncio.sleep(DURABLE_S)
+            await again(served)
+            await asyncio.wait_for(caller.ended.wait(), 30)
+            assert caller.dialled[-1][0].text == "+15550003333"
 
 
 def test_nothing_broke(served: Served) -> None:

@@ -142,9 +142,8 @@ class TwilioVoice:
             return call.on_dialled(attempt, form)
         if after == "refer":
             return call.on_referred(attempt, form)
-        if after == "sip" and form.get("DialCallStatus") not in {"completed", "answered"}:
-            return self.on_fallback(connection, form)
-        if call.refused:
+        failed = after == "sip" and form.get("DialCallStatus") not in {"completed", "answered"}
+        if failed or call.refused:
             call.on_left()
             return self.on_fallback(connection, form)
         call.end()

@@ -215,12 +215,12 @@ def test_the_caller_hangs_up_while_it_rings() -> None:
     assert failure(found) is HandoffFailure.CALLER_HUNG_UP
 
 
-@pytest.mark.parametrize("after", ["stream", "sip"])
-def test_twilio_never_heard_of_the_handoff(after: str) -> None:
+@pytest.mark.parametrize(("after", "status"), [("stream", ""), ("sip", "completed"), ("sip", "failed")])
+def test_twilio_never_heard_of_the_handoff(after: str, status: str) -> None:
     """It asks what comes after our part of the call, which ended with the last process."""
 
     async def story(server: Restarted) -> None:
-        assert "<Say" in server.after(after, DialCallStatus="completed")
+        assert "<Say" in server.after(after, DialCallStatus=status)
 
     assert told(play(story))[:2] == ("interrupted", ReceiptState.FAILED)
 
