@@ -145,7 +145,8 @@ async def test_a_caller_who_came_by_sip_gets_bye_and_the_fall_back(
 ) -> None:
     async with phone() as at_twilio:
         options: dict[str, Any] = {"api": api, "base": served.addresses.http, "callee": "+15555550102"}
-        async with SipTwilioCaller(at_twilio, served.sip_udp, **options) as caller:
+        caller = SipTwilioCaller(at_twilio, served.sip_udp, **options)
+        async with caller:
             await caller.dial()
             await asyncio.wait_for(caller.answered.wait(), 20)
             assert caller.ear is not None
