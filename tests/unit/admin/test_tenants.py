@@ -92,7 +92,13 @@ async def admin() -> Admin:
     admission = SimpleNamespace(calls_on=lambda name: 0)
     uses = SimpleNamespace(fresh=dict)
     registry: Any = SimpleNamespace(
-        admission=admission, uses=uses, sessions=list, on_event=None, watch=None, session_of=lambda _: None
+        admission=admission,
+        uses=uses,
+        ask_figures=lambda: None,
+        sessions=list,
+        on_event=None,
+        watch=None,
+        session_of=lambda _: None,
     )
     legs: Any = SimpleNamespace(take_over=None)
     trunks: Any = SimpleNamespace(states=dict)
