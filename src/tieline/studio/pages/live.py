@@ -43,7 +43,7 @@ _MARK = (
 )
 SOUND_HINT = "How the callers' sound gets through: by loss and jitter of the last seconds, of the worst leg"
 _OPEN = f"window.location = '{CALL_PATH}' + encodeURIComponent(p.data.id)"
-_NARROW = ["trunk", "project", "flow", "said", "callee", "state_since"]
+_NARROW = ["trunk", "project", "state", "flow", "said", "callee", "state_since"]
 """Columns that are left out at phone width."""
 
 
@@ -191,7 +191,7 @@ def _options(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             text("sound", "Sound", 100, **{":cellRenderer": _MARK, "headerTooltip": SOUND_HINT}),
             span("started_at", "Up for", 76),
             span("state_since", "In state", 84),
-            text("flow", "Flow, step", 92),
+            text("flow", "Flow", 92, headerTooltip="Flow and step that the agent is in"),
             text("said", "Said last", 100, minWidth=100, flex=1, tooltipField="said"),
         ],
         "defaultColDef": {"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},

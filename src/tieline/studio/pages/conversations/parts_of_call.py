@@ -52,7 +52,14 @@ def who_and_when(call: Conversation, project: str) -> None:
     """From and to, over what, when and for how long, and by which names the call is known."""
     opened, closed, outcome = call.opened, call.closed, call.outcome
     shared_id = outcome.shared_id if outcome is not None and outcome.shared_id else opened.shared_id
-    answered = closed.answered_at if closed is not None else None
+    ending: dict[str, Any] = {}
+    if closed is not None:
+        answered = closed.answered_at
+        ending = {
+            "Answered after": duration((answered - opened.started_at).total_seconds()) if answered else None,
+            "Talked for": duration(talk_s(call)),
+            "Ended": closed.ended_at,
+        }
     values(
         {
             "From": opened.caller_number or "withheld",
@@ -61,9 +68,7 @@ def who_and_when(call: Conversation, project: str) -> None:
             "Trunk": opened.trunk,
             "Channel": opened.channel_type,
             "Started": opened.started_at,
-            "Answered after": duration((answered - opened.started_at).total_seconds()) if answered else None,
-            "Talked for": duration(talk_s(call)),
-            "Ended": closed.ended_at if closed is not None else None,
+            **ending,
             "Shared id": shared_id,
             "Reservation": f"{opened.reservation_id}{' (late)' if opened.late else ''}"
             if opened.reservation_id
