@@ -17,7 +17,7 @@ import pytest
 from tests.integration import sipp_caller as sipp
 from tests.integration.served import SECRETS, Served, alive, children, eventually
 
-pytestmark = [pytest.mark.needs("sipp"), pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.needs("sipp"), pytest.mark.timeout(600)]
 
 KILLS = 20
 CLIENTS = 6

@@ -12,7 +12,7 @@ from tests.integration import sipp_caller as sipp
 from tests.integration.served import Served, eventually
 from tests.integration.switched import HUNG_UP, Switch, accept, call, called, routed, switched, taken
 
-pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.mark.timeout(300)]
 
 Edge = tuple[Served, Switch]
 

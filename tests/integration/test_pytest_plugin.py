@@ -23,7 +23,7 @@ def run_pytest(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         "no:cacheprovider",
     ]
     return subprocess.run(
-        [*command, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=110, check=False
+        [*command, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=280, check=False
     )
 
 

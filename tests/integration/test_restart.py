@@ -15,7 +15,7 @@ from tests.integration.served import HOST, SECRETS, eventually
 from tests.integration.switched import HUNG_UP, accept, call, called, switched, taken
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.mark.timeout(300)]
 
 ASK = Path(__file__).with_name("ask_outcome.py")
 REASON = 'Q.850;cause=41;text="The server restarted"'

@@ -14,7 +14,7 @@ from tests.integration.served import HOST, Served, eventually, serving
 from tests.integration.switched import HUNG_UP, PROJECT
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.needs("sipp"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.needs("sipp"), pytest.mark.timeout(300)]
 
 SIXTH = "::1"
 RESOURCES = f"""

@@ -15,7 +15,7 @@ from tests.integration.served import Served, eventually, serving
 from tests.integration.sip_peer import SipPeer
 from tests.integration.switched import HUNG_UP, PROJECT
 
-pytestmark = [pytest.mark.needs("sipp"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.needs("sipp"), pytest.mark.timeout(300)]
 
 PROVING, OLD, ABROAD, STRICT, PLAIN, PACED, STRANGER = (f"127.0.0.{number}" for number in range(31, 38))
 

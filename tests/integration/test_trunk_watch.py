@@ -11,7 +11,7 @@ from tests.integration import sipp_caller as sipp
 from tests.integration.served import eventually
 from tests.integration.switched import HUNG_UP, call, switched
 
-pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio"), pytest.mark.timeout(300)]
 
 WATCHED = "register: true\n    options_interval_s: 5\n    number_from: to"
 
