@@ -183,15 +183,15 @@ def _options(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     return {
         "columnDefs": [
-            text("caller", "From", 122, cellClass="tl-mono", **{":cellRenderer": _LINK}),
-            text("callee", "To", 122, cellClass="tl-mono"),
-            text("project", "Project", 100),
-            text("trunk", "Trunk", 110),
+            text("caller", "From", 138, cellClass="tl-mono", **{":cellRenderer": _LINK}),
+            text("callee", "To", 124, cellClass="tl-mono"),
+            text("project", "Project", 104),
+            text("trunk", "Trunk", 116),
             text("state", "State", 84),
-            text("sound", "Sound", 100, **{":cellRenderer": _MARK, "headerTooltip": SOUND_HINT}),
-            span("started_at", "Up for", 76),
-            span("state_since", "In state", 84),
-            text("flow", "Flow", 92, headerTooltip="Flow and step that the agent is in"),
+            text("sound", "Sound", 96, **{":cellRenderer": _MARK, "headerTooltip": SOUND_HINT}),
+            span("started_at", "Up for", 72),
+            span("state_since", "In state", 78),
+            text("flow", "Flow", 72, headerTooltip="Flow and step that the agent is in"),
             text("said", "Said last", 100, minWidth=100, flex=1, tooltipField="said"),
         ],
         "defaultColDef": {"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},
