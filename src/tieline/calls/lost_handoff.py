@@ -14,7 +14,7 @@ from typing import Any
 
 from tieline.calls.directory import Directory
 from tieline.calls.outcomes import Outcomes, outcome_of
-from tieline.calls.provider import ScreeningStep
+from tieline.calls.provider import ScreeningStep, follow_screening
 from tieline.clock import Clock
 from tieline.handoff.policy import HandoffPolicy, Referred
 from tieline.handoff.receipt import ReceiptBuilder
@@ -92,13 +92,7 @@ class LostHandoff:
 
     def on_screening(self, step: ScreeningStep, detail: str) -> None:
         """How far the asking of whoever was called is."""
-        at = self._ports.clock.utc()
-        if step is ScreeningStep.PICKED_UP:
-            self._machine.on_picked_up(at, detail)
-        elif step is ScreeningStep.ACCEPTED:
-            self._machine.on_accepted(at, detail)
-        else:
-            self._machine.on_not_accepted(at, detail)
+        follow_screening(self._machine, step, detail, self._ports.clock.utc())
         self._note()
 
     def on_caller_gone(self) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from tieline.handoff.policy import HandoffPolicy
+from tieline.handoff.refer import ReferHandoff
 from tieline.model.record import Record
+
+WHISPER_LIMIT_S = HandoffPolicy().whisper_limit_s
+"""The longest whisper."""
 
 
 class Screening(Record):
@@ -20,6 +26,11 @@ class Screening(Record):
     accept_timeout_s: float
     language: str | None
 
+    @property
+    def longest_s(self) -> float:
+        """How long the asking may take."""
+        return WHISPER_LIMIT_S + self.accept_timeout_s
+
 
 class ScreeningStep(StrEnum):
     """How far the asking is: who was called has picked up, has pressed the key, or does not take the call."""
@@ -31,6 +42,16 @@ class ScreeningStep(StrEnum):
 
 TellScreening = Callable[[ScreeningStep, str], None]
 """Told of each step once, with what there is to say of it."""
+
+
+def follow_screening(machine: ReferHandoff, step: ScreeningStep, detail: str, at: datetime) -> None:
+    """Tell a transfer how far the asking of whoever was called is; `at` is aware UTC."""
+    if step is ScreeningStep.PICKED_UP:
+        machine.on_picked_up(at, detail)
+    elif step is ScreeningStep.ACCEPTED:
+        machine.on_accepted(at, detail)
+    else:
+        machine.on_not_accepted(at, detail)
 
 
 class ProviderTransfer(Record):

@@ -13,7 +13,13 @@ import msgspec
 from tieline.calls.call import Call
 from tieline.calls.deadline import Deadline
 from tieline.calls.endings import NORMAL_CLEARING
-from tieline.calls.provider import ProviderCall, ProviderTransfer, Screening, ScreeningStep
+from tieline.calls.provider import (
+    ProviderCall,
+    ProviderTransfer,
+    Screening,
+    ScreeningStep,
+    follow_screening,
+)
 from tieline.errors import InvalidInput
 from tieline.handoff.errors import UnplannableHandoff
 from tieline.handoff.ladder import Attempt
@@ -170,17 +176,9 @@ class Transfer:
 
     def _on_screening(self, step: ScreeningStep, detail: str) -> None:
         """The provider tells of whoever it has called: before the two are joined, they are asked."""
-        machine = self._machine
-        if machine is None:
-            return
-        at = self._call.services.clock.utc()
-        if step is ScreeningStep.PICKED_UP:
-            machine.on_picked_up(at, detail)
-        elif step is ScreeningStep.ACCEPTED:
-            machine.on_accepted(at, detail)
-        else:
-            machine.on_not_accepted(at, detail)
-        self._settle()
+        if self._machine is not None:
+            follow_screening(self._machine, step, detail, self._call.services.clock.utc())
+            self._settle()
 
     def on_caller_gone(self, *, broken: bool) -> bool:
         """The caller's leg was ended by the peer, or broke; whether that is the end of a REFER that worked."""
@@ -238,7 +236,8 @@ class Transfer:
 def _patient(policy: HandoffPolicy, attempt: Attempt) -> HandoffPolicy:
     """The policy towards a provider, which rings as long as it is told to, tells how it goes, and never hangs up."""
     config = attempt.plan.config
-    asked_s = 0.0 if _screening(config, None) is None else policy.whisper_limit_s + config.accept_timeout_s
+    screening = _screening(config, None)
+    asked_s = 0.0 if screening is None else screening.longest_s
     return msgspec.structs.replace(
         policy,
         max_wait_s=max(policy.max_wait_s, config.ring_timeout_s + asked_s + RING_SLACK_S),

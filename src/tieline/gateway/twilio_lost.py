@@ -16,7 +16,7 @@ from tieline.gateway.dialog_text import LegFacts
 from tieline.gateway.twilio_call import Dialling, TwilioCall
 from tieline.gateway.twilio_facts import CallFacts
 from tieline.gateway.twilio_kept import KeptTransfer, read_transfer
-from tieline.gateway.twilio_screening import WHISPER_LIMIT_S, TwilioScreening
+from tieline.gateway.twilio_screening import TwilioScreening
 from tieline.gateway.twilio_voice import ENDED, TwilioVoice
 from tieline.integrations.twilio.client import DialledLeg
 from tieline.model.conversation import Conversation
@@ -65,7 +65,7 @@ class LostCall(TwilioCall):
             )
         self._attempts = kept.attempt
         self._lost = self._dialling = Dialling(kept.attempt, 0, screening)
-        asked_s = 0.0 if kept.screening is None else WHISPER_LIMIT_S + kept.screening.accept_timeout_s
+        asked_s = 0.0 if kept.screening is None else kept.screening.longest_s
         self.wait_s = kept.ring_timeout_s + asked_s + SLACK_S
 
     @property

@@ -12,12 +12,7 @@ from enum import StrEnum
 from tieline.calls.provider import Screening, ScreeningStep, TellScreening
 from tieline.errors import InvalidInput
 from tieline.integrations.twilio import twiml
-
-KEYS = frozenset("0123456789*#")
-"""The keys that `<Gather>` tells of."""
-
-WHISPER_LIMIT_S = 60.0
-"""The longest whisper."""
+from tieline.model.handoff import PHONE_KEYS
 
 PICKED_UP = "picked up, and is asked before the two are joined"
 PRESSED = "the accept key was pressed"
@@ -45,7 +40,7 @@ class TwilioScreening:
         now: Callable[[], float],
     ) -> None:
         """Raises `InvalidInput` for a key that Twilio does not tell of."""
-        if wanted.accept_key is not None and wanted.accept_key not in KEYS:
+        if wanted.accept_key is not None and wanted.accept_key not in PHONE_KEYS:
             raise InvalidInput(f"Twilio cannot ask for the key {wanted.accept_key}; take a digit, * or #")
         self.state = ScreeningState.RINGING
         self._wanted = wanted
@@ -59,7 +54,7 @@ class TwilioScreening:
         """Who was dialled has answered. To be told before they are asked anything."""
         if self.state is ScreeningState.RINGING:
             self.state = ScreeningState.ASKED
-            self._until = self._now() + WHISPER_LIMIT_S + self._wanted.accept_timeout_s
+            self._until = self._now() + self._wanted.longest_s
             self._tell(ScreeningStep.PICKED_UP, PICKED_UP)
 
     def answer(self, step: str, digits: str) -> str:

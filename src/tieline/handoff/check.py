@@ -14,7 +14,7 @@ from tieline.handoff.check_headers import HeaderCheck
 from tieline.handoff.errors import UnplannableHandoff
 from tieline.handoff.plan import MAX_RUNGS, find_destination, ladder_of
 from tieline.handoff.target import check_route, is_callable
-from tieline.model.handoff import Destination, HandoffMethod, SipConfig
+from tieline.model.handoff import PHONE_KEYS, Destination, HandoffMethod, SipConfig
 from tieline.model.profile import Dialect
 from tieline.model.record import Record
 from tieline.model.trunk import Encryption, Transport, Trunk
@@ -29,9 +29,6 @@ _INVITE_ONLY = ("outbound_endpoint", "outbound_encryption", "outbound_caller_id"
 
 _PLACED = frozenset({"outbound_caller_id", "whisper", "accept_key"})
 """What concerns any method where the peer itself makes the call."""
-
-PHONE_KEYS = frozenset("0123456789*#")
-"""The keys that such a peer tells of."""
 
 
 class CheckLevel(StrEnum):

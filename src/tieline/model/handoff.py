@@ -11,6 +11,9 @@ from typing import Any
 
 from tieline.model.record import Record
 
+PHONE_KEYS = frozenset("0123456789*#")
+"""Accept keys that a peer which makes the call itself can tell of: those that every telephone has."""
+
 
 class HandoffMethod(StrEnum):
     """How the caller is given away."""

@@ -10,9 +10,9 @@ import pytest
 
 from tests.unit.gateway.test_twilio_voice import ended, play, steps
 from tests.unit.gateway.twilio_parts import CALL, CONNECTION, HUMAN, NUMBER, Line, desk, silent
-from tieline.calls.provider import Screening
+from tieline.calls.provider import WHISPER_LIMIT_S, Screening
 from tieline.errors import InvalidInput
-from tieline.gateway.twilio_screening import WHISPER_LIMIT_S, ScreeningState, TwilioScreening
+from tieline.gateway.twilio_screening import ScreeningState, TwilioScreening
 from tieline.model.call import TerminationReason
 from tieline.model.handoff import Destination
 from tieline.model.twilio import TwilioConnection
