@@ -198,6 +198,15 @@ class CallSession:
         self._services.observer.bound(bound.verdict)
         self._log.info("= reservation", verdict=bound.verdict.value)
 
+    async def _unbind(self, binding: asyncio.Future[None]) -> None:
+        """Take back a bind, which is made once it has been asked for, however late and whoever has left meanwhile.
+
+        Not taken back, it would hold the number until a restart.
+        """
+        await asyncio.wait({binding})
+        if self._reserved is not None:
+            await self._attempt(self._services.bindings.unbind(self._reserved))
+
     async def _answer(self, sdp: bytes) -> None:
         """Store the call, send 200, wait for the ACK; only then does anybody hear anything."""
         now = self._services.clock.utc()
@@ -319,12 +328,9 @@ class CallSession:
         """
         closing = None if self._leg.is_open else asyncio.ensure_future(self._media.close())
         if self.record.answered_at is None:
-            # First of all, for the peer's next attempt may be close behind. A bind that has been asked for is made,
-            # though the caller leaves meanwhile; not taken back, it would hold the number until a restart.
+            # First of all, for the peer's next attempt may be close behind.
             if self._binding is not None:
-                await self._patience.wait(self._binding)
-            if self._reserved is not None:
-                await self._attempt(self._services.bindings.unbind(self._reserved))
+                await self._patience.wait(asyncio.ensure_future(self._unbind(self._binding)))
             self._refuse(termination)
         else:
             self._writes.claim(self.record.bound, verified_trunk=self.route.verified_trunk)

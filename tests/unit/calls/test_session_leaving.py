@@ -7,6 +7,7 @@ import pytest
 from tieline.agent.messages import Run, RunKind, TurnResult
 from tieline.model.call import Fault, TerminationReason
 from tieline.model.conversation import Conversation, OutcomeStatus
+from tieline.model.reservation import ReservationState
 from tieline.sip.events import AckReceived, ByeCompleted, LegFailed, LegFailure
 from tieline.testing.call_parts import ScriptedAgent, reply
 from tieline.testing.calls import DNI, Switchboard, play_calls
@@ -355,3 +356,23 @@ def test_a_call_that_was_hung_up_can_be_looked_up_by_those_who_wait() -> None:
 
     play_calls(story)
     assert answers == [OutcomeStatus.ENDED_WITHOUT_HANDOFF]
+
+
+def test_a_server_in_a_hurry_takes_back_a_bind_that_comes_too_late() -> None:
+    """Nobody waits for it any more, and still the number is not left held."""
+    found: list[ReservationState] = []
+
+    async def story(board: Switchboard) -> None:
+        board.store.delays["bind"] = 2.0
+        held = await board.reservations.reserve("PROJECT-1", attributes={"name": "Ada"})
+        board.invite(held.number)
+        await elapse(0.2)
+        for session in board.registry.sessions():
+            session.interrupt(TerminationReason.DRAINED)
+        await board.until("unbind")
+        await board.idle()
+        found.append((await board.reservations.get("PROJECT-1", held.id)).state)
+
+    board = play_calls(story)
+    assert board.journal.index("reject 503") < board.journal.index("bind") < board.journal.index("unbind")
+    assert found == [ReservationState.RESERVED]
