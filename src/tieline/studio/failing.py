@@ -17,9 +17,8 @@ from tieline.studio.entry.plain_page import plain_page
 from tieline.studio.entry.site import SESSION
 from tieline.studio.layout import THEME_COOKIE, Heading, drawn
 from tieline.studio.menu import PageInfo
-from tieline.studio.parts.states import failed, not_there
+from tieline.studio.parts.states import BROKEN, failed, not_there
 
-BROKEN = "This failed inside Tieline; the server's log says more."
 NOT_THERE = "there is no page at this address: it may have a slip in it, or what it was about is gone"
 INTERNAL = "/_nicegui/"
 """Below it are files that pages fetch, no pages."""

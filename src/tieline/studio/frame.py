@@ -21,10 +21,9 @@ from tieline.model.user import Right
 from tieline.observe.logging import get_logger
 from tieline.studio.app import StudioServices, services
 from tieline.studio.entry.site import SESSION
-from tieline.studio.failing import BROKEN
 from tieline.studio.layout import Heading, drawn
 from tieline.studio.menu import PAGES, Group, PageInfo
-from tieline.studio.parts.states import failed, not_allowed, not_there
+from tieline.studio.parts.states import BROKEN, failed, not_allowed, not_there
 
 __all__ = ["PAGES", "Group", "PageInfo", "View", "page", "telling"]
 

@@ -6,7 +6,8 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from tieline.studio.failing import BROKEN, broken, unknown
+from tieline.studio.failing import broken, unknown
+from tieline.studio.parts.states import BROKEN
 
 
 def request(path: str = "/studio/x", *, accept: str = "text/html", method: str = "GET") -> Request:

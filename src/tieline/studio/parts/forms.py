@@ -12,12 +12,10 @@ from nicegui import ui
 from tieline.admin.errors import FieldFault, InvalidFields
 from tieline.errors import TielineError
 from tieline.observe.logging import get_logger
-from tieline.studio.parts.states import Tone, tell
+from tieline.studio.parts.states import BROKEN, Tone, tell
 from tieline.studio.parts.variables import variable_field
 
 log = get_logger("studio")
-
-DEFECT = "This failed inside Tieline; the server's log says more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +196,7 @@ class Form:
             self.refuse(error.message)
         except Exception:
             log.exception("a form failed")
-            self.refuse(DEFECT)
+            self.refuse(BROKEN)
 
 
 @contextmanager

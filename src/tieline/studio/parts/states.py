@@ -9,6 +9,9 @@ from typing import Any
 
 from nicegui import ui
 
+BROKEN = "This failed inside Tieline; the server's log says more."
+"""What is said of a defect of ours."""
+
 Act = Callable[[], Awaitable[Any] | Any]
 """What a button does."""
 
